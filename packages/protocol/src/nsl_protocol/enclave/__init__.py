@@ -1,0 +1,1 @@
+"""What host and enclave say to each other."""

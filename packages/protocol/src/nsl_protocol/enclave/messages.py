@@ -1,0 +1,192 @@
+"""Host-enclave messages, version 1.
+
+A frame is a 4-byte big-endian length and that many bytes, at most ``FRAME_BYTES_MAX``: the msgpack encoding of
+``Call`` (host to enclave) or ``Reply`` (enclave to host). Encodings are canonical: a decoder encodes what it read and
+refuses a frame that differs. The ``id`` pairs a reply with its call; many calls may be under way on one connection.
+"""
+
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+VERSION = 1
+FRAME_BYTES_MAX = 1 << 20
+SIGN_ORDERS_MAX = 256
+
+type Id16 = Annotated[bytes, Meta(min_length=16, max_length=16)]
+type Bytes32 = Annotated[bytes, Meta(min_length=32, max_length=32)]
+type Wrapped = Annotated[bytes, Meta(min_length=1, max_length=8192)]
+type Payload = Annotated[bytes, Meta(max_length=262_144)]
+
+
+class Curve(StrEnum):
+    SECP256R1 = "secp256r1"
+    SECP256K1 = "secp256k1"
+    ED25519 = "ed25519"
+
+
+class Message(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=True):
+    """Base of every body: an array whose first element is the type's name."""
+
+
+class KeyName(Message):
+    """Which key: tenant and key id (UUID bytes) and version from 1. Bound into the wrapping as associated data."""
+
+    tenant: Id16
+    key: Id16
+    version: Annotated[int, Meta(ge=1, le=2**31 - 1)]
+
+
+# What can be signed -----------------------------------------------------------------------------------------------
+
+
+class SignMessage(Message):
+    """A message, always domain-separated by the enclave (EIP-191, the N3 wallets' salted envelope, a fixed prefix)."""
+
+    data: Payload
+
+
+class SignDigest(Message):
+    """A bare digest: only for a key that was created with ``blind_signing``."""
+
+    digest: Bytes32
+
+
+class SignN3Transaction(Message):
+    """The unsigned bytes of a Neo N3 transaction, for the network with that magic number."""
+
+    network: Annotated[int, Meta(ge=0, le=2**32 - 1)]
+    unsigned: Payload
+
+
+class SignEvmTransaction(Message):
+    """The unsigned bytes of an EVM transaction (typed, or legacy with EIP-155), which must carry this chain id."""
+
+    chain_id: Annotated[int, Meta(ge=1, le=2**53 - 1)]
+    unsigned: Payload
+
+
+class SignTypedData(Message):
+    """EIP-712 typed data as its JSON document."""
+
+    document: Payload
+
+
+type Signable = SignMessage | SignDigest | SignN3Transaction | SignEvmTransaction | SignTypedData
+
+
+class SignOrder(Message):
+    name: KeyName
+    wrapped: Wrapped
+    what: Signable
+
+
+# Requests ---------------------------------------------------------------------------------------------------------
+
+
+class GetStatus(Message):
+    pass
+
+
+class CreateKey(Message):
+    name: KeyName
+    curve: Curve
+    blind_signing: bool
+
+
+class Sign(Message):
+    """Up to 256 signatures, each answered on its own: one refusal leaves the others standing."""
+
+    orders: Annotated[tuple[SignOrder, ...], Meta(min_length=1, max_length=SIGN_ORDERS_MAX)]
+
+
+class CreateTokenKey(Message):
+    """An RSA-3072 key that signs access tokens and nothing else."""
+
+    kid: Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+class SignToken(Message):
+    """A JWT (RS256, ``typ: at+jwt``, RFC 9068). The enclave builds the header; ``claims`` is a JSON object."""
+
+    kid: Annotated[str, Meta(min_length=1, max_length=64)]
+    wrapped: Wrapped
+    claims: Annotated[bytes, Meta(max_length=16_384)]
+
+
+type Request = GetStatus | CreateKey | Sign | CreateTokenKey | SignToken
+
+
+# Answers ----------------------------------------------------------------------------------------------------------
+
+
+class Status(Message):
+    """Who answers: program (``kme``), mode (``sim`` or ``hw``), measurement (hex), phase, active isolation layers."""
+
+    program: str
+    mode: str
+    measurement: str
+    phase: str
+    version: str
+    layers: tuple[str, ...]
+
+
+class KeyCreated(Message):
+    """``public_key``: compressed SEC1 (33 bytes) for the secp curves, 32 raw bytes for ed25519."""
+
+    public_key: bytes
+    wrapped: bytes
+
+
+class Signature(Message):
+    """``signature`` is r‖s with low s (64 bytes), or 64 bytes of Ed25519; ``recovery`` is 0 or 1 for secp256k1.
+
+    ``salt`` (hex text) is what the N3 message envelope carries. ``decoded`` is a JSON object saying what was signed.
+    """
+
+    signature: bytes
+    recovery: int | None
+    algorithm: str
+    salt: str | None
+    public_key: bytes
+    decoded: bytes
+
+
+class Refused(Message):
+    """The enclave will not. ``code`` is stable, ``reason`` says what would change it."""
+
+    code: str
+    reason: str
+
+
+class Signed(Message):
+    """One result for each order, in order."""
+
+    results: tuple[Signature | Refused, ...]
+
+
+class TokenKeyCreated(Message):
+    """``public_key`` is DER SubjectPublicKeyInfo."""
+
+    public_key: bytes
+    wrapped: bytes
+
+
+class TokenSigned(Message):
+    token: str
+
+
+type Answer = Status | KeyCreated | Signed | TokenKeyCreated | TokenSigned | Refused
+
+
+class Call(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    version: int
+    id: Annotated[int, Meta(ge=0, le=2**32 - 1)]
+    body: Request
+
+
+class Reply(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    version: int
+    id: Annotated[int, Meta(ge=0, le=2**32 - 1)]
+    body: Answer

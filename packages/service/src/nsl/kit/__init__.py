@@ -1,0 +1,1 @@
+"""What every slice needs and no slice owns: clock, ids, errors, database, telemetry. No domain noun."""
