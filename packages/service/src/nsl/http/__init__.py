@@ -1,0 +1,1 @@
+"""The HTTP application around the slices: middleware, error table, documents."""

@@ -1,0 +1,1 @@
+"""What stands on the chains: blocks, balances, fees. Reads only."""
