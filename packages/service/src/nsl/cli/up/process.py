@@ -1,0 +1,207 @@
+"""One child process: how it is started, when it is ready, how it is stopped."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from nsl.cli.up.errors import NotReady, ProgramMissing
+from nsl.kit.clock import monotonic, pause
+
+POLL_SECONDS = 0.02
+LOG_TAIL_LINES = 12
+KILL_TIMEOUT_SECONDS = 10.0
+
+type Ready = Callable[["Child"], Awaitable[bool]]
+
+_LAUNCHER = Path(__file__).with_name("launch.py")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessSpec:
+    """What the supervisor must know of a program.
+
+    Attributes:
+        ready: asked again and again until it says True; an ``OSError`` counts as "not yet".
+        advice: what a person can do when it does not become ready.
+        stop_signal: what asks it to end in order; SIGKILL follows after ``stop_timeout_seconds``.
+        death_signal: what the kernel sends it when `nsl up` itself is killed.
+        environment: all of it; a child inherits only PATH and the locale.
+        user: the account to run as, where that differs from ours.
+    """
+
+    name: str
+    command: Sequence[str]
+    ready: Ready
+    advice: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    directory: Path | None = None
+    ready_timeout_seconds: float = 20.0
+    stop_signal: signal.Signals = signal.SIGTERM
+    stop_timeout_seconds: float = 15.0
+    death_signal: signal.Signals = signal.SIGTERM
+    user: str | None = None
+    no_new_privs: bool = False
+
+
+class Child:
+    """A running process of one specification; its output goes to ``log``.
+
+    Raises:
+        NotReady: from ``until_ready``, when it ends or the time is over before it is ready. It is not running then.
+    """
+
+    def __init__(self, spec: ProcessSpec, log: Path) -> None:
+        self.spec = spec
+        self.log = log
+        self._process: asyncio.subprocess.Process | None = None
+        self._log_start = 0
+
+    @property
+    def pid(self) -> int:
+        """The process id. Raises NotReady when it was never started."""
+        if self._process is None:
+            raise NotReady(f"{self.spec.name} was not started.")
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.returncode is None
+
+    def output(self) -> str:
+        """What it has written since it was started this time."""
+        with self.log.open("rb") as file:
+            file.seek(self._log_start)
+            return file.read().decode(errors="replace")
+
+    def ready_line(self) -> dict[str, Any] | None:
+        """The JSON object with ``"ready": true`` that some programs print when they listen, or None so far."""
+        for line in self.output().splitlines():
+            if line.startswith("{") and '"ready"' in line:
+                found: dict[str, Any] = json.loads(line)
+                return found
+        return None
+
+    async def spawn(self) -> None:
+        """Start it, without waiting until it is ready."""
+        spec = self.spec
+        command = [sys.executable, "-I", "-S", str(_LAUNCHER)]
+        command += ["--parent", str(os.getpid()), "--death-signal", str(int(spec.death_signal))]
+        command += ["--user", spec.user] if spec.user else []
+        command += ["--no-new-privs"] if spec.no_new_privs else []
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as file:
+            self._log_start = file.tell()
+            self._process = await asyncio.create_subprocess_exec(
+                *command, "--", *spec.command,
+                stdin=asyncio.subprocess.DEVNULL, stdout=file, stderr=file,
+                env=inherited_environment() | dict(spec.environment), cwd=spec.directory,
+                # Ctrl-C in a terminal must reach `nsl up` alone, which stops the others in their order.
+                start_new_session=True,
+            )  # fmt: skip
+
+    async def until_ready(self) -> None:
+        """Wait until it is ready."""
+        deadline = monotonic() + self.spec.ready_timeout_seconds
+        while self.running:
+            if await self._is_ready():
+                return
+            if monotonic() > deadline:
+                await self.kill()
+                waited = f"did not become ready within {self.spec.ready_timeout_seconds:.0f} s"
+                raise NotReady(f"{self.spec.name} {waited}. {self._advice()}")
+            await pause(POLL_SECONDS)
+        code = await self.wait()
+        raise NotReady(f"{self.spec.name} ended with status {code} before it was ready. {self._advice()}")
+
+    async def wait(self) -> int:
+        """Until it has ended: its exit status, negative for a signal."""
+        if self._process is None:
+            raise NotReady(f"{self.spec.name} was not started.")
+        return await self._process.wait()
+
+    async def stop(self) -> None:
+        """Ask it to end, and after its time SIGKILL it. Does nothing when it has ended."""
+        await self._end(self.spec.stop_signal, self.spec.stop_timeout_seconds)
+
+    async def kill(self) -> None:
+        """SIGKILL it and its process group, and wait until it is gone."""
+        await self._end(signal.SIGKILL, KILL_TIMEOUT_SECONDS)
+
+    async def _end(self, ending: signal.Signals, timeout_seconds: float) -> None:
+        if self._process is None:
+            return
+        if self.running:
+            self._process.send_signal(ending)
+            try:
+                async with asyncio.timeout(timeout_seconds):
+                    await self._process.wait()
+            except TimeoutError:
+                self._process.kill()
+                await self._process.wait()
+        # What it may have left of its group: it led one of its own.
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+    async def _is_ready(self) -> bool:
+        try:
+            return await self.spec.ready(self)
+        except OSError:
+            return False
+
+    def _advice(self) -> str:
+        tail = "\n".join(f"    {line}" for line in self.output().splitlines()[-LOG_TAIL_LINES:])
+        return f"{self.spec.advice}\n  The end of its log {self.log}:\n{tail or '    (empty)'}"
+
+
+def inherited_environment() -> dict[str, str]:
+    """The few variables that every child gets from ours; secrets and settings of ours do not leak into nodes."""
+    names = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "HOME")
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
+def free_port() -> int:
+    """A TCP port of the loopback interface that nobody listens on now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def console_script(name: str) -> str:
+    """The path of a console script of this very environment. Raises ProgramMissing."""
+    # sys.executable is a link into the environment: following it would leave the environment.
+    path = Path(sys.executable).parent / name
+    if not path.exists():
+        raise ProgramMissing(f"{name} is not installed beside {sys.executable}: run `make install`.")
+    return str(path)
+
+
+async def listens(port: int) -> bool:
+    """Whether something accepts connections on a loopback port."""
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+def started_at(pid: int) -> float | None:
+    """When a process was started (seconds since 1970), which with its id names it for good; None when it is gone."""
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
+    except psutil.Error:
+        return None

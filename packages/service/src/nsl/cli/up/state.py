@@ -1,0 +1,127 @@
+"""The state folder: who may use it, what is secret in it, and which processes of an earlier run it still names."""
+
+import fcntl
+import json
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Self
+
+import psutil
+
+from nsl.cli.up.errors import StateInUse
+from nsl.cli.up.process import started_at
+from nsl.kit.clock import random_text
+
+KILL_TIMEOUT_SECONDS = 10.0
+
+
+class StateFolder:
+    """An exclusive hold on a state folder. Use as a context manager.
+
+    Other accounts may pass through the folder (PostgreSQL runs as one of its own) and list nothing in it.
+
+    Raises:
+        StateInUse: another process holds it.
+    """
+
+    def __init__(self, path: Path, *, fresh: bool = False) -> None:
+        self.path = path.absolute()
+        self._fresh = fresh
+        self._lock: IO[str] | None = None
+
+    def __enter__(self) -> Self:
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.path.chmod(0o711)
+        lock = (self.path / "lock").open("a+", encoding="utf-8")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            holder = lock.read().strip() or "unknown"
+            lock.close()
+            raise StateInUse(
+                f"Another `nsl up` (process {holder}) works in {self.path}. Stop it, or give this one its own folder: "
+                "`nsl up --state DIR`.",
+            ) from None
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        self._lock = lock
+        self._end_leftovers()
+        if self._fresh:
+            self._empty()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def folder(self, name: str) -> Path:
+        """A folder inside, made when there is none."""
+        path = self.path / name
+        path.mkdir(exist_ok=True)
+        return path
+
+    def secret(self, name: str) -> str:
+        """A random secret that is made once and then kept, mode 0600."""
+        path = self.folder("secrets") / name
+        path.parent.chmod(0o700)
+        if not path.exists():
+            write_private(path, random_text())
+        return path.read_text(encoding="utf-8").strip()
+
+    def remember(self, name: str, pid: int) -> None:
+        """Note a process that must not outlive us, for the next start to check."""
+        record = self._pids()
+        record[name] = {"pid": pid, "started_at": started_at(pid)}
+        write_private(self.path / "processes.json", json.dumps(record))
+
+    def forget_all(self) -> None:
+        """Every process has ended in order."""
+        (self.path / "processes.json").unlink(missing_ok=True)
+
+    def _pids(self) -> dict[str, dict[str, float | None]]:
+        try:
+            record: dict[str, dict[str, float | None]] = json.loads((self.path / "processes.json").read_text("utf-8"))
+        except (FileNotFoundError, ValueError):
+            return {}
+        return record
+
+    def _end_leftovers(self) -> None:
+        """SIGKILL what an earlier run has left behind; a process id that was given to another program is spared."""
+        left = []
+        for entry in self._pids().values():
+            pid = int(entry["pid"] or 0)
+            if entry["started_at"] is not None and started_at(pid) == entry["started_at"]:
+                with suppress(psutil.NoSuchProcess):
+                    process = psutil.Process(pid)
+                    left += [*process.children(recursive=True), process]
+        for process in left:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(left, timeout=KILL_TIMEOUT_SECONDS)
+        self.forget_all()
+
+    def _empty(self) -> None:
+        for path in self.path.iterdir():
+            if path.name == "lock":
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only we can read, whole or not at all."""
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
