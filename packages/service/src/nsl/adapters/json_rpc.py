@@ -70,11 +70,11 @@ class Network:
     height_of: Callable[[Any], int]
 
 
-class EndpointFailed(Exception):
+class EndpointError(Exception):
     """One endpoint did not answer well; another may."""
 
 
-class WrongEndpoint(EndpointFailed):
+class WrongEndpointError(EndpointError):
     """One endpoint serves another network."""
 
 
@@ -145,7 +145,7 @@ class JsonRpc:
         )
 
     async def __aenter__(self) -> Self:
-        wrong = [failure for failure in await self._probe_all() if isinstance(failure, WrongEndpoint)]
+        wrong = [failure for failure in await self._probe_all() if isinstance(failure, WrongEndpointError)]
         if wrong:
             await self._http.aclose()
             raise WrongNetwork(str(wrong[0]))
@@ -161,12 +161,12 @@ class JsonRpc:
         """One call's result. Raises NodeError when the node refuses."""
         return accepted(request, (await self.batch([request]))[0])
 
-    async def batch(self, requests: Sequence[Request[Any]]) -> list[Any]:
+    async def batch[T](self, requests: Sequence[Request[T]]) -> list[T | RpcError]:
         """Results in the order of the requests; an ``RpcError`` stands where the node refused.
 
         More than the endpoint's limit are sent in several calls, one after the other.
         """
-        results: list[Any] = []
+        results: list[T | RpcError] = []
         for first in range(0, len(requests), self._batch_max):
             results += await self._anywhere(requests[first : first + self._batch_max])
         return results
@@ -192,7 +192,7 @@ class JsonRpc:
             tried.add(endpoint.url)
             try:
                 results = await self._ask(endpoint, requests)
-            except EndpointFailed as error:
+            except EndpointError as error:
                 endpoint.failed(str(error))
                 self.failovers += 1
                 continue
@@ -211,7 +211,9 @@ class JsonRpc:
 
     def _usable(self, tried: Iterable[str]) -> list[_Endpoint]:
         present = monotonic()
-        return [each for each in self._endpoints if each.verified and each.aside_until <= present and each.url not in tried]
+        return [
+            each for each in self._endpoints if each.verified and each.aside_until <= present and each.url not in tried
+        ]
 
     async def _probe(self, *, wait: bool) -> None:
         """Ask every endpoint for its height, at most one round at a time, beside the caller unless it must wait."""
@@ -223,28 +225,28 @@ class JsonRpc:
     async def _probe_quietly(self) -> None:
         await self._probe_all()
 
-    async def _probe_all(self) -> list[EndpointFailed | None]:
+    async def _probe_all(self) -> list[EndpointError | None]:
         present = monotonic()
         self._probed_at = present
         due = [each for each in self._endpoints if each.aside_until <= present]
         return list(await asyncio.gather(*(self._probe_one(each) for each in due)))
 
-    async def _probe_one(self, endpoint: _Endpoint) -> EndpointFailed | None:
+    async def _probe_one(self, endpoint: _Endpoint) -> EndpointError | None:
         started = monotonic()
         try:
             async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
                 number, height = await self._ask(endpoint, [self.network.identity, self.network.height])
-        except (EndpointFailed, TimeoutError) as error:
-            failure = EndpointFailed(str(error) or "no answer in time")
+        except (EndpointError, TimeoutError) as error:
+            failure = EndpointError(str(error) or "no answer in time")
             endpoint.failed(str(failure))
             return failure
         if isinstance(number, RpcError) or isinstance(height, RpcError):
             endpoint.failed("the node does not tell its network or height")
-            return EndpointFailed(endpoint.last_failure)
+            return EndpointError(endpoint.last_failure)
         found = self.network.number_of(number)
         if found != self.network.number:
             endpoint.failed(f"it serves network {found}")
-            return WrongEndpoint(
+            return WrongEndpointError(
                 f"{self.network.name}: the node at {httpx.URL(endpoint.url).host} serves network {found}, but "
                 f"{self.network.number} is configured: correct the network or the URL."
             )
@@ -255,7 +257,7 @@ class JsonRpc:
         return None
 
     async def _ask(self, endpoint: _Endpoint, requests: Sequence[Request[Any]]) -> list[Any]:
-        """One HTTP round trip with one endpoint. Raises EndpointFailed."""
+        """One HTTP round trip with one endpoint. Raises EndpointError."""
         calls = [
             {"jsonrpc": "2.0", "id": number, "method": request.method, "params": request.params}
             for number, request in enumerate(requests)
@@ -265,7 +267,7 @@ class JsonRpc:
             replies = {reply.id: reply for reply in _REPLIES.decode(body)}
             return [_result(request, replies.get(number)) for number, request in enumerate(requests)]
         except msgspec.MsgspecError as error:
-            raise EndpointFailed(f"unreadable answer: {error}") from error
+            raise EndpointError(f"unreadable answer: {error}") from error
 
     async def _post(self, url: str, content: bytes) -> bytes:
         chunks: list[bytes] = []
@@ -273,20 +275,20 @@ class JsonRpc:
         try:
             async with self._http.stream("POST", url, content=content) as response:
                 if response.status_code != HTTP_OK:
-                    raise EndpointFailed(f"HTTP status {response.status_code}")
+                    raise EndpointError(f"HTTP status {response.status_code}")
                 async for chunk in response.aiter_raw():
                     size += len(chunk)
                     if size > self._response_bytes_max:
-                        raise EndpointFailed(f"an answer of more than {self._response_bytes_max} bytes")
+                        raise EndpointError(f"an answer of more than {self._response_bytes_max} bytes")
                     chunks.append(chunk)
         except httpx.HTTPError as error:
-            raise EndpointFailed(f"{type(error).__name__}") from error
+            raise EndpointError(f"{type(error).__name__}") from error
         return b"".join(chunks)
 
 
 def _result(request: Request[Any], reply: _Reply | None) -> Any:
     if reply is None or (reply.error is None and not bytes(reply.result)):
-        raise EndpointFailed(f"no answer to {request.method}")
+        raise EndpointError(f"no answer to {request.method}")
     return reply.error if reply.error is not None else request.decoder.decode(reply.result)
 
 

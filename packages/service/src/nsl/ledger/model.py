@@ -21,6 +21,15 @@ class Asset:
     decimals: int
 
 
+GAS_N3 = Asset(ChainName.NEO_N3, "0xd2a4cff31913016155e38e474a2c06d08be276cf", "GAS", 8)
+NEO_N3 = Asset(ChainName.NEO_N3, "0xef4073a0f2b305a38ec4050e4d3d28bc40ea63f5", "NEO", 0)
+GAS_NEO_X = Asset(ChainName.NEO_X, None, "GAS", 18)
+NATIVE_ASSETS = {
+    ChainName.NEO_N3: {"GAS": GAS_N3, "NEO": NEO_N3},
+    ChainName.NEO_X: {"GAS": GAS_NEO_X},
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Balance:
     asset: Asset
@@ -48,3 +57,18 @@ class Fees:
     asset: Asset
     transfer: int
     prices: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Mined:
+    """A transaction on a block. ``fee`` is what was charged, in GAS's smallest unit; ``succeeded`` is the VM's word,
+    which says nothing of what a token did."""
+
+    chain: ChainName
+    hash: str
+    sender: str
+    fee: int
+    block_height: int
+    block_hash: str
+    time: datetime
+    succeeded: bool

@@ -1,0 +1,99 @@
+"""Build a transfer, and put its signature in: pure.
+
+A transfer is one script (NEP-17 ``transfer`` and ASSERT, so that a token's refusal faults) with one signer, the
+sender, whose witness counts only where the entry script calls (CalledByEntry).
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from nsl.adapters.neo_n3.node import Protocol
+from nsl.transactions.ports import Draft, SignedBytes
+from nsl_protocol.enclave.messages import Signature
+from nsl_protocol.errors import CodecError
+from nsl_protocol.n3.address import ScriptHash
+from nsl_protocol.n3.keys import PublicKey
+from nsl_protocol.n3.script import transfer_script
+from nsl_protocol.n3.transaction import Transaction, hash_text
+from nsl_protocol.n3.verification import account, invocation, single
+from nsl_protocol.n3.witness import Signer, Witness
+
+NONCE_MASK = 0xFFFFFFFF
+# The test run sees the state of now; the transaction runs a block or more later, on a state that may cost more.
+SYSTEM_FEE_MARGIN_PERCENT = 10
+# An endpoint that is some blocks behind must not find validUntilBlock too far ahead.
+HEIGHT_SLACK_BLOCKS = 16
+
+
+@lru_cache(maxsize=4096)
+def verification(public_key: bytes) -> tuple[ScriptHash, bytes]:
+    """A key's account and verification script; kept, because checking the point costs more than all else here."""
+    key = PublicKey(public_key)
+    return account(key), single(key)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A draft, read: what the node is asked to price."""
+
+    draft: Draft
+    account: ScriptHash
+    verification: bytes
+    script: bytes
+
+    def transaction(self, *, system_fee: int, network_fee: int, valid_until: int) -> Transaction:
+        return Transaction(
+            nonce=self.draft.nonce & NONCE_MASK,
+            system_fee=system_fee,
+            network_fee=network_fee,
+            valid_until_block=valid_until,
+            signers=(Signer(self.account),),
+            script=self.script,
+        )
+
+    def probe(self) -> bytes:
+        """The transaction as ``calculatenetworkfee`` wants it: an empty invocation, fees of any value."""
+        unsigned = self.transaction(system_fee=0, network_fee=0, valid_until=0)
+        return unsigned.signed(Witness(b"", self.verification)).to_bytes()
+
+
+def plan(draft: Draft) -> Plan:
+    """Read a draft.
+
+    Raises:
+        CodecError: an address is wrong, the key is not the sender's, or the asset is not of Neo N3.
+    """
+    owner, script = verification(draft.public_key)
+    if owner.address != draft.sender:
+        raise CodecError("the public key is not the sender's", field="sender")
+    if draft.asset.contract is None:
+        raise CodecError("on Neo N3 every asset is a contract", field="asset")
+    contract = ScriptHash.parse(draft.asset.contract)
+    recipient = ScriptHash.from_address(draft.to)
+    return Plan(draft, owner, script, transfer_script(contract, owner, recipient, draft.amount))
+
+
+def system_fee(gas_consumed: int) -> int:
+    """The test run's price and a margin, in datoshi. Too little would fault on chain and still be paid."""
+    return gas_consumed + gas_consumed * SYSTEM_FEE_MARGIN_PERCENT // 100
+
+
+def valid_until(height: int, valid_for_seconds: int, protocol: Protocol) -> int:
+    """The last height that may hold the transaction, within what the network allows."""
+    wanted = -(-valid_for_seconds * 1000 // protocol.msperblock)
+    limit = protocol.maxvaliduntilblockincrement
+    return height + max(1, min(wanted, limit - min(HEIGHT_SLACK_BLOCKS, limit // 2)))
+
+
+def attach(unsigned: bytes, signature: Signature) -> SignedBytes:
+    """The whole transaction and its hash.
+
+    Raises:
+        CodecError: the bytes are no unsigned transaction of that key's account alone.
+    """
+    transaction = Transaction.from_unsigned_bytes(unsigned)
+    owner, script = verification(signature.public_key)
+    if [signer.account for signer in transaction.signers] != [owner]:
+        raise CodecError("the signature is of another account than the transaction's signer", field="signature")
+    signed = transaction.signed(Witness(invocation(signature.signature), script))
+    return SignedBytes(signed.to_bytes(), hash_text(transaction.hash_bytes))

@@ -1,0 +1,214 @@
+"""Neo N3 as the pipeline and the ledger see it."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from nsl.adapters.json_rpc import EndpointHealth, JsonRpc, Request, RpcError, accepted
+from nsl.adapters.neo_n3 import building, execution, node, sending
+from nsl.ledger.model import GAS_N3, Asset, Block, ChainName
+from nsl.transactions.ports import (
+    Draft,
+    Executed,
+    Expected,
+    Rejected,
+    Sending,
+    Sent,
+    SignedBytes,
+    Unsigned,
+)
+from nsl_protocol.enclave.messages import Signature
+from nsl_protocol.errors import CodecError
+from nsl_protocol.n3.address import ScriptHash
+
+POLICY = "0xcc5e4edd9f5f8dba8bb65734541df7a1c081c67b"
+BLOCKS_PER_CALL = 8
+NOT_THERE = frozenset({node.UNKNOWN_BLOCK, node.UNKNOWN_HEIGHT, node.UNKNOWN_TRANSACTION, node.UNKNOWN_CONTAINER})
+
+
+class NeoN3:
+    """One Neo N3 network. Use as an async context manager.
+
+    Raises:
+        WrongNetwork: on entry, when a node has another magic number.
+        NodeDown: from every method that asks, when no node answers.
+    """
+
+    name = ChainName.NEO_N3
+
+    def __init__(self, magic: int, rpc_urls: Sequence[str]) -> None:
+        self.network = magic
+        self._rpc = JsonRpc(node.network(magic), rpc_urls)
+
+    async def __aenter__(self) -> Self:
+        await self._rpc.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._rpc.__aexit__(*exc)
+
+    def health(self) -> list[EndpointHealth]:
+        """What is known of each node, without asking."""
+        return self._rpc.health()
+
+    # What the pipeline asks --------------------------------------------------------------------------------------
+
+    async def spendable(self, address: str, asset: Asset) -> int:
+        """The balance of one asset at the tip, by the token's own ``balanceOf``."""
+        contract = asset.contract or GAS_N3.contract or ""
+        request = node.invoke_function(contract, "balanceOf", ScriptHash.from_address(address))
+        return node.integer_result(await self._rpc.one(request), f"balanceOf of {asset.symbol}")
+
+    async def next_nonce(self, address: str) -> int:  # noqa: ARG002 - the port's shape
+        """N3 has no account nonces."""
+        return 0
+
+    async def prepare(self, drafts: Sequence[Draft]) -> Sequence[Unsigned | Rejected]:
+        """Test-run, price and build: one batch for all, and a second only for those whose test run failed."""
+        plans = [_plan(draft) for draft in drafts]
+        good = [plan for plan in plans if isinstance(plan, building.Plan)]
+        if not good:
+            return [plan for plan in plans if isinstance(plan, Rejected)]
+        priced = iter(await self._price(good))
+        return [plan if isinstance(plan, Rejected) else next(priced) for plan in plans]
+
+    async def _price(self, plans: Sequence[building.Plan]) -> list[Unsigned | Rejected]:
+        probes = [plan.probe() for plan in plans]
+        # The network fee is a price per byte and one per signature check: one answer serves all of a size and sender.
+        sizes = {(plan.account, len(probe)): probe for plan, probe in zip(plans, probes, strict=True)}
+        accounts = list(dict.fromkeys(plan.account for plan in plans))
+        gas = GAS_N3.contract or ""
+        requests: list[Any] = [
+            node.VERSION,
+            node.BLOCK_COUNT,
+            *(node.invoke_function(gas, "balanceOf", each) for each in accounts),
+            *(node.network_fee(probe) for probe in sizes.values()),
+            *(node.invoke_script(plan.script, plan.account) for plan in plans),
+        ]
+        answers = iter(
+            accepted(request, answer) for request, answer in zip(requests, await self._rpc.batch(requests), strict=True)
+        )
+        protocol, height = next(answers).protocol, next(answers) - 1
+        balances = {each: node.integer_result(next(answers), "balanceOf of GAS") for each in accounts}
+        network_fees = {size: int(next(answers).networkfee) for size in sizes}
+        made: list[Unsigned | Rejected] = []
+        failed: dict[int, node.Invocation] = {}
+        for index, (plan, probe) in enumerate(zip(plans, probes, strict=True)):
+            run: node.Invocation = next(answers)
+            if not run.halted or any(item.type == "Boolean" and item.value is False for item in run.stack):
+                failed[index] = run
+                made.append(Rejected("EXECUTION_FAULT", f"The test run failed: {run.exception or 'it answers false'}"))
+                continue
+            transaction = plan.transaction(
+                system_fee=building.system_fee(int(run.gasconsumed)),
+                network_fee=network_fees[plan.account, len(probe)],
+                valid_until=building.valid_until(height, plan.draft.valid_for_seconds, protocol),
+            )
+            fee = transaction.system_fee + transaction.network_fee
+            needed = fee + (plan.draft.amount if plan.draft.asset.contract == gas else 0)
+            if balances[plan.account] < needed:
+                made.append(_short(f"the transfer and its fee need {needed} datoshi", balances[plan.account]))
+                continue
+            made.append(Unsigned(transaction.unsigned_bytes(), fee, transaction.valid_until_block))
+        for index, balance in (await self._balances_of([plans[index] for index in failed], list(failed))).items():
+            if balance < plans[index].draft.amount:
+                made[index] = _short(f"the transfer needs {plans[index].draft.amount}", balance)
+        return made
+
+    async def _balances_of(self, plans: Sequence[building.Plan], indices: Sequence[int]) -> dict[int, int]:
+        """The senders' balances of the assets whose test run failed; absent where the token does not answer."""
+        requests = [node.invoke_function(plan.draft.asset.contract or "", "balanceOf", plan.account) for plan in plans]
+        answers: list[node.Invocation | RpcError] = await self._rpc.batch(requests) if requests else []
+        found = {}
+        for index, answer in zip(indices, answers, strict=True):
+            if isinstance(answer, node.Invocation) and answer.halted and answer.stack:
+                balance = answer.stack[0].integer()
+                if balance is not None:
+                    found[index] = balance
+        return found
+
+    def attach(self, unsigned: bytes, signature: Signature) -> SignedBytes:
+        """Put the signature into the bytes that were signed. Raises CodecError."""
+        return building.attach(unsigned, signature)
+
+    async def send(self, signed: Sequence[SignedBytes]) -> Sequence[Sent]:
+        """Broadcast, in order. A refusal is believed only when the node does not know the transaction."""
+        failovers = self._rpc.failovers
+        answers = await self._rpc.batch([node.send(each.raw) for each in signed])
+        sent = [sending.outcome(answer) if isinstance(answer, RpcError) else Sent(Sending.TAKEN) for answer in answers]
+        doubtful = [index for index, each in enumerate(sent) if each.outcome in (Sending.REJECTED, Sending.EXPIRED)]
+        if not doubtful:
+            return sent
+        known = await self._rpc.batch([node.raw_transaction(signed[index].hash) for index in doubtful])
+        for index, answer in zip(doubtful, known, strict=True):
+            if isinstance(answer, node.RawTransaction):
+                sent[index] = Sent(Sending.TAKEN)
+            elif answer.code != node.UNKNOWN_TRANSACTION or self._rpc.failovers != failovers:
+                # A node that then failed may hold it: only time, or the chain, can tell.
+                sent[index] = Sent(Sending.LATER, sent[index].code, sent[index].message)
+        return sent
+
+    async def height(self) -> int:
+        """The tip's height."""
+        return await self._rpc.one(node.BLOCK_COUNT) - 1
+
+    async def block_hash(self, height: int) -> str | None:
+        """A block's hash, None above the tip."""
+        request = node.block_hash(height)
+        return _found(request, (await self._rpc.batch([request]))[0])
+
+    async def blocks(self, first: int, last: int) -> Sequence[Block]:
+        """Blocks in order; fewer when the chain is shorter than ``last``."""
+        found: list[Block] = []
+        for start in range(first, last + 1, BLOCKS_PER_CALL):
+            requests = [node.block(height) for height in range(start, min(start + BLOCKS_PER_CALL, last + 1))]
+            answers = await self._rpc.batch(requests)
+            for request, answer in zip(requests, answers, strict=True):
+                block = _found(request, answer)
+                if block is None:
+                    return found
+                found.append(_block(block))
+        return found
+
+    async def executed(self, expected: Sequence[Expected]) -> Sequence[Executed | None]:
+        """The verdict on each: a node has one chain, without forks (dBFT), so what is on a block of it is final."""
+        requests: list[Any] = []
+        for each in expected:
+            requests += [node.raw_transaction(each.hash), node.application_log(each.hash)]
+        answers = await self._rpc.batch(requests)
+        verdicts: list[Executed | None] = []
+        for index, each in enumerate(expected):
+            raw = _found(requests[2 * index], answers[2 * index])
+            log = _found(requests[2 * index + 1], answers[2 * index + 1])
+            if raw is None or raw.blockhash is None or log is None:
+                verdicts.append(None)
+            else:
+                verdicts.append(Executed(each.hash, raw.fee, execution.failure(log, each)))
+        return verdicts
+
+
+def _plan(draft: Draft) -> building.Plan | Rejected:
+    try:
+        return building.plan(draft)
+    except CodecError as error:
+        return Rejected("INVALID_TRANSACTION", str(error))
+
+
+def _short(need: str, balance: int) -> Rejected:
+    return Rejected("INSUFFICIENT_FUNDS", f"The account is short of funds: {need}, it holds {balance}.")
+
+
+def _found[T](request: Request[T], answer: T | RpcError) -> T | None:
+    """The answer, or None where there is no such thing. Raises NodeError."""
+    return None if isinstance(answer, RpcError) and answer.code in NOT_THERE else accepted(request, answer)
+
+
+def _block(answer: node.BlockAnswer) -> Block:
+    return Block(
+        chain=ChainName.NEO_N3,
+        height=answer.index,
+        hash=answer.hash,
+        previous_hash=answer.previousblockhash,
+        time=datetime.fromtimestamp(answer.time / 1000, UTC),
+        transactions=tuple(each.hash for each in answer.tx),
+    )
