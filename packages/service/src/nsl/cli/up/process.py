@@ -7,11 +7,10 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import psutil
 
 from nsl.cli.up.errors import NotReady, ProgramMissing
 from nsl.kit.clock import monotonic, pause
@@ -149,10 +148,8 @@ class Child:
                 self._process.kill()
                 await self._process.wait()
         # What it may have left of its group: it led one of its own.
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
 
     async def _is_ready(self) -> bool:
         try:
@@ -198,10 +195,14 @@ async def listens(port: int) -> bool:
     return True
 
 
-def started_at(pid: int) -> float | None:
-    """When a process was started (seconds since 1970), which with its id names it for good; None when it is gone."""
+def started_at(pid: int) -> str | None:
+    """When a process was started, which with its id names it for good; None when it has ended.
+
+    The boot's id and the 22nd field of /proc/PID/stat (clock ticks since the boot; proc_pid_stat(5)).
+    """
     try:
-        process = psutil.Process(pid)
-        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
-    except psutil.Error:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
         return None
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
+    return None if fields[0] in "ZX" else f"{boot}/{fields[19]}"

@@ -3,18 +3,18 @@
 import fcntl
 import json
 import os
+import select
 import shutil
+import signal
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Self
-
-import psutil
+from typing import IO, Any, Self
 
 from nsl.cli.up.errors import StateInUse
 from nsl.cli.up.process import started_at
 from nsl.kit.clock import random_text
 
-KILL_TIMEOUT_SECONDS = 10.0
+ENDING_TIMEOUT_SECONDS = 5
 
 
 class StateFolder:
@@ -83,26 +83,18 @@ class StateFolder:
         """Every process has ended in order."""
         (self.path / "processes.json").unlink(missing_ok=True)
 
-    def _pids(self) -> dict[str, dict[str, float | None]]:
+    def _pids(self) -> dict[str, dict[str, Any]]:
         try:
-            record: dict[str, dict[str, float | None]] = json.loads((self.path / "processes.json").read_text("utf-8"))
+            record: dict[str, dict[str, Any]] = json.loads((self.path / "processes.json").read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
             return {}
         return record
 
     def _end_leftovers(self) -> None:
-        """SIGKILL what an earlier run has left behind; a process id that was given to another program is spared."""
-        left = []
-        for entry in self._pids().values():
-            pid = int(entry["pid"] or 0)
-            if entry["started_at"] is not None and started_at(pid) == entry["started_at"]:
-                with suppress(psutil.NoSuchProcess):
-                    process = psutil.Process(pid)
-                    left += [*process.children(recursive=True), process]
-        for process in left:
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
-        psutil.wait_procs(left, timeout=KILL_TIMEOUT_SECONDS)
+        """End what an earlier run has left behind; a process id that was given to another program is spared."""
+        for entry in reversed(self._pids().values()):
+            if entry["started_at"] is not None and started_at(entry["pid"]) == entry["started_at"]:
+                _end(entry["pid"])
         self.forget_all()
 
     def _empty(self) -> None:
@@ -113,6 +105,23 @@ class StateFolder:
                 shutil.rmtree(path)
             else:
                 path.unlink()
+
+
+def _end(pid: int) -> None:
+    """Wait for a process that was told to end when its parent died; then SIGKILL it and its group."""
+    try:
+        process = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        watch = select.poll()
+        watch.register(process, select.POLLIN)
+        if not watch.poll(ENDING_TIMEOUT_SECONDS * 1000):
+            with suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
+            watch.poll(ENDING_TIMEOUT_SECONDS * 1000)
+    finally:
+        os.close(process)
 
 
 def write_private(path: Path, text: str) -> None:
