@@ -1,0 +1,117 @@
+"""What the environment says, read once at the start. Secrets have no default; what a command does not need may be absent.
+
+`nsl serve` needs the application's database and the enclave, `nsl work` the worker's, `nsl migrate` and
+`nsl admin bootstrap` the owner's.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from nsl.kit.errors import Malformed
+
+NETWORKS = ("devnet", "testnet", "mainnet")
+LOG_LEVELS = ("debug", "info", "warning", "error")
+_PORT_MAX = 65_535
+
+
+class BadSetting(Malformed):
+    code = "BAD_SETTING"
+
+
+@dataclass(frozen=True, slots=True)
+class ChainSettings:
+    """One blockchain. ``network_id`` is N3's magic number or Neo X's chain id; None: the network's official one."""
+
+    network: str
+    rpc_urls: tuple[str, ...]
+    network_id: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings. A chain without endpoints is not served."""
+
+    database_url: str | None
+    database_worker_url: str | None
+    database_owner_url: str | None
+    kme_host: str
+    kme_port: int
+    tls_dir: Path
+    n3: ChainSettings | None
+    neo_x: ChainSettings | None
+    http_host: str
+    http_port: int
+    metrics_port: int
+    worker_metrics_port: int
+    issuer: str
+    log_level: str
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
+        """Read ``NSL_*``.
+
+        Raises:
+            BadSetting: a value cannot be read; the message names the variable.
+        """
+        host = environment.get("NSL_HTTP_HOST", "127.0.0.1")
+        port = _port(environment, "NSL_HTTP_PORT", 5000)
+        kme_host, kme_port = _address(environment)
+        return cls(
+            database_url=environment.get("NSL_DATABASE_URL"),
+            database_worker_url=environment.get("NSL_DATABASE_WORKER_URL"),
+            database_owner_url=environment.get("NSL_DATABASE_OWNER_URL"),
+            kme_host=kme_host,
+            kme_port=kme_port,
+            tls_dir=Path(environment.get("NSL_TLS_DIR", "tls")),
+            n3=_chain(environment, "NSL_N3", "NSL_N3_MAGIC"),
+            neo_x=_chain(environment, "NSL_NEOX", "NSL_NEOX_CHAIN_ID"),
+            http_host=host,
+            http_port=port,
+            metrics_port=_port(environment, "NSL_METRICS_PORT", 9090),
+            worker_metrics_port=_port(environment, "NSL_WORKER_METRICS_PORT", 9091),
+            issuer=environment.get("NSL_ISSUER", f"http://{host}:{port}").rstrip("/"),
+            log_level=_one_of(environment, "NSL_LOG_LEVEL", LOG_LEVELS, "info"),
+        )
+
+
+def needed(value: str | None, variable: str) -> str:
+    """A setting that the present command cannot do without. Raises BadSetting."""
+    if not value:
+        raise BadSetting(f"{variable} is not set, and this command needs it.")
+    return value
+
+
+def _chain(environment: Mapping[str, str], prefix: str, id_variable: str) -> ChainSettings | None:
+    urls = tuple(url.strip() for url in environment.get(f"{prefix}_RPC_URLS", "").split(",") if url.strip())
+    if not urls:
+        return None
+    if not all(url.startswith(("http://", "https://")) for url in urls):
+        raise BadSetting(f"{prefix}_RPC_URLS: every endpoint begins with http:// or https://.")
+    network = _one_of(environment, f"{prefix}_NETWORK", NETWORKS, "devnet")
+    text = environment.get(id_variable)
+    if text is not None and not (text.isascii() and text.isdigit()):
+        raise BadSetting(f"{id_variable} is a whole number, not {text!r}.")
+    return ChainSettings(network, urls, None if text is None else int(text))
+
+
+def _address(environment: Mapping[str, str]) -> tuple[str, int]:
+    text = environment.get("NSL_KME_ADDRESS", "127.0.0.1:7443")
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) <= _PORT_MAX:
+        raise BadSetting(f"NSL_KME_ADDRESS is HOST:PORT, not {text!r}.")
+    return host, int(port)
+
+
+def _port(environment: Mapping[str, str], variable: str, default: int) -> int:
+    text = environment.get(variable, str(default))
+    if not text.isdigit() or int(text) > _PORT_MAX:
+        raise BadSetting(f"{variable} is a TCP port, not {text!r}.")
+    return int(text)
+
+
+def _one_of(environment: Mapping[str, str], variable: str, allowed: tuple[str, ...], default: str) -> str:
+    value = environment.get(variable, default).lower()
+    if value not in allowed:
+        raise BadSetting(f"{variable} is one of {', '.join(allowed)}, not {value!r}.")
+    return value
