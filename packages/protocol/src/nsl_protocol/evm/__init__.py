@@ -1,0 +1,1 @@
+"""EVM codecs for Neo X: RLP, addresses, transactions, signed messages, typed data."""
