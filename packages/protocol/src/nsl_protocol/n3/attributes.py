@@ -1,4 +1,4 @@
-"""Transaction attributes: the five the nodes know, each at most once in a transaction, but for Conflicts."""
+"""Transaction attributes: the five the nodes know, each at most once in a transaction; Conflicts once for each hash."""
 
 from dataclasses import dataclass
 from enum import IntEnum

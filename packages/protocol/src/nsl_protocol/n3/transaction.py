@@ -182,6 +182,6 @@ def _check_parts(signers: tuple[Signer, ...], attributes: tuple[Attribute, ...])
         raise LimitError(f"more than {SIGNERS_AND_ATTRIBUTES_MAX} signers and attributes", field="attributes")
     if len({signer.account for signer in signers}) != len(signers):
         raise CodecError("the same account twice", field="signers")
-    once = [type(attribute) for attribute in attributes if not isinstance(attribute, Conflicts)]
-    if len(set(once)) != len(once):
-        raise CodecError("the same kind twice", field="attributes")
+    kinds = [attribute if isinstance(attribute, Conflicts) else type(attribute) for attribute in attributes]
+    if len(set(kinds)) != len(kinds):
+        raise CodecError("the same kind, or the same Conflicts, twice", field="attributes")
