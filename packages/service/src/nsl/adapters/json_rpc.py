@@ -15,6 +15,7 @@ import msgspec
 
 from nsl.kit.clock import monotonic
 from nsl.ledger.errors import NodeDown, NodeError, WrongNetwork
+from nsl.ledger.model import EndpointHealth
 
 RESPONSE_BYTES_MAX = 64 << 20
 CONNECT_TIMEOUT_SECONDS = 2.0
@@ -100,17 +101,6 @@ class _Endpoint:
         self.aside_until = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class EndpointHealth:
-    """For readiness and metrics. ``url`` carries no credentials or query."""
-
-    url: str
-    healthy: bool
-    height: int
-    latency_seconds: float
-    last_failure: str
-
-
 class JsonRpc:
     """A client of one network. Use as an async context manager.
 
@@ -159,7 +149,12 @@ class JsonRpc:
 
     async def one[T](self, request: Request[T]) -> T:
         """One call's result. Raises NodeError when the node refuses."""
-        return accepted(request, (await self.batch([request]))[0])
+        return (await self.all([request]))[0]
+
+    async def all[T](self, requests: Sequence[Request[T]]) -> list[T]:
+        """Every result, in order. Raises NodeError when the node refuses one."""
+        answers = await self.batch(requests)
+        return [accepted(request, answer) for request, answer in zip(requests, answers, strict=True)]
 
     async def batch[T](self, requests: Sequence[Request[T]]) -> list[T | RpcError]:
         """Results in the order of the requests; an ``RpcError`` stands where the node refused.

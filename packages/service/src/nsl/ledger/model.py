@@ -1,8 +1,14 @@
 """Values of the ledger. Amounts are integers in an asset's smallest unit; text appears only at the edge."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from nsl.ledger.errors import BadAddress, BadAmount, BadAsset, UnknownChain
+from nsl_protocol.errors import CodecError
+from nsl_protocol.evm.address import EvmAddress
+from nsl_protocol.n3.address import ScriptHash
 
 
 class ChainName(StrEnum):
@@ -72,3 +78,110 @@ class Mined:
     block_hash: str
     time: datetime
     succeeded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointHealth:
+    """One RPC endpoint, for readiness and metrics. ``url`` carries no credentials or query."""
+
+    url: str
+    healthy: bool
+    height: int
+    latency_seconds: float
+    last_failure: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChainStatus:
+    """``number`` is the magic number (N3) or chain id (Neo X); ``height`` is None while no node answers."""
+
+    chain: ChainName
+    number: int
+    height: int | None
+    endpoints: tuple[EndpointHealth, ...]
+
+
+# Text at the edge -------------------------------------------------------------------------------------------------
+
+# Both VMs hold larger numbers, but an N3 integer is signed.
+AMOUNT_MAX = 2**255 - 1
+AMOUNT_CHARACTERS_MAX = 160
+_AMOUNT = re.compile(r"([0-9]+)(?:\.([0-9]+))?")
+
+
+def parse_amount(text: str, decimals: int, *, field: str = "amount") -> int:
+    """A positive decimal number as an integer of an asset's smallest unit, exactly.
+
+    Raises:
+        BadAmount: no such number, zero, finer than the asset's smallest unit, or above 2^255 - 1 of them.
+    """
+    found = _AMOUNT.fullmatch(text) if len(text) <= AMOUNT_CHARACTERS_MAX else None
+    if found is None:
+        raise BadAmount('An amount is a positive decimal number as text, such as "1.25".', field=field)
+    whole, fraction = found[1], (found[2] or "").rstrip("0")
+    if len(fraction) > decimals:
+        raise BadAmount(f"The asset has {decimals} decimals, the amount has {len(fraction)}.", field=field)
+    amount = int(whole + fraction.ljust(decimals, "0"))
+    if amount == 0:
+        raise BadAmount("The amount must be above zero.", field=field)
+    if amount > AMOUNT_MAX:
+        raise BadAmount("The amount is larger than any token can hold.", field=field)
+    return amount
+
+
+def format_amount(amount: int, decimals: int) -> str:
+    """An integer of the smallest unit as decimal text without needless zeros."""
+    sign, digits = ("-" if amount < 0 else ""), str(abs(amount)).rjust(decimals + 1, "0")
+    whole, fraction = digits[: len(digits) - decimals], digits[len(digits) - decimals :].rstrip("0")
+    return f"{sign}{whole}.{fraction}" if fraction else f"{sign}{whole}"
+
+
+def parse_chain(text: str) -> ChainName:
+    """Raises UnknownChain."""
+    try:
+        return ChainName(text)
+    except ValueError:
+        names = " and ".join(ChainName)
+        raise UnknownChain(f"There is no chain {text[:40]!r}: the chains are {names}.") from None
+
+
+def parse_address(chain: ChainName, text: str, *, field: str = "address") -> str:
+    """An address of that chain in its canonical text: Base58 on N3, EIP-55 mixed case on Neo X.
+
+    Raises:
+        BadAddress: a wrong checksum, another chain's address, or no address at all; the reason says which.
+    """
+    other = ChainName.NEO_X if chain is ChainName.NEO_N3 else ChainName.NEO_N3
+    try:
+        return _canonical_address(chain, text)
+    except CodecError as error:
+        reason = error.reason
+    try:
+        _canonical_address(other, text)
+    except CodecError:
+        raise BadAddress(f"This is no address of {chain}: {reason}.", field=field) from None
+    raise BadAddress(f"This is an address of {other}, and the chain is {chain}.", field=field)
+
+
+def _canonical_address(chain: ChainName, text: str) -> str:
+    if chain is ChainName.NEO_N3:
+        return ScriptHash.from_address(text).address
+    return str(EvmAddress.parse(text))
+
+
+def parse_asset(chain: ChainName, text: str, *, field: str = "asset") -> Asset | str:
+    """A native asset by its symbol or contract, else the canonical contract to be looked up on the chain.
+
+    Raises:
+        BadAsset: no symbol of a native asset of this chain, and no contract hash (N3) or address (Neo X).
+    """
+    if native := NATIVE_ASSETS[chain].get(text):
+        return native
+    try:
+        contract = str(ScriptHash.parse(text)) if chain is ChainName.NEO_N3 else str(EvmAddress.parse(text))
+    except CodecError as error:
+        symbols = ", ".join(NATIVE_ASSETS[chain])
+        raise BadAsset(
+            f"An asset of {chain} is {symbols} or a token's contract: {error.reason}.", field=field
+        ) from None
+    return next((each for each in NATIVE_ASSETS[chain].values() if each.contract == contract), contract)

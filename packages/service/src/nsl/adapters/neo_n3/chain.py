@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from nsl.adapters.json_rpc import EndpointHealth, JsonRpc, Request, RpcError, accepted
+from nsl.adapters.json_rpc import JsonRpc, Request, RpcError, accepted
 from nsl.adapters.neo_n3 import building, execution, node, sending
-from nsl.ledger.model import GAS_N3, Asset, Block, ChainName
+from nsl.ledger.model import GAS_N3, Asset, Block, ChainName, EndpointHealth
 from nsl.transactions.ports import (
     Draft,
     Executed,
@@ -78,16 +78,14 @@ class NeoN3:
         sizes = {(plan.account, len(probe)): probe for plan, probe in zip(plans, probes, strict=True)}
         accounts = list(dict.fromkeys(plan.account for plan in plans))
         gas = GAS_N3.contract or ""
-        requests: list[Any] = [
+        requests: list[Request[Any]] = [
             node.VERSION,
             node.BLOCK_COUNT,
             *(node.invoke_function(gas, "balanceOf", each) for each in accounts),
             *(node.network_fee(probe) for probe in sizes.values()),
             *(node.invoke_script(plan.script, plan.account) for plan in plans),
         ]
-        answers = iter(
-            accepted(request, answer) for request, answer in zip(requests, await self._rpc.batch(requests), strict=True)
-        )
+        answers = iter(await self._rpc.all(requests))
         protocol, height = next(answers).protocol, next(answers) - 1
         balances = {each: node.integer_result(next(answers), "balanceOf of GAS") for each in accounts}
         network_fees = {size: int(next(answers).networkfee) for size in sizes}
@@ -118,7 +116,7 @@ class NeoN3:
     async def _balances_of(self, plans: Sequence[building.Plan], indices: Sequence[int]) -> dict[int, int]:
         """The senders' balances of the assets whose test run failed; absent where the token does not answer."""
         requests = [node.invoke_function(plan.draft.asset.contract or "", "balanceOf", plan.account) for plan in plans]
-        answers: list[node.Invocation | RpcError] = await self._rpc.batch(requests) if requests else []
+        answers: list[node.Invocation | RpcError] = await self._rpc.batch(requests)
         found = {}
         for index, answer in zip(indices, answers, strict=True):
             if isinstance(answer, node.Invocation) and answer.halted and answer.stack:
@@ -172,7 +170,7 @@ class NeoN3:
 
     async def executed(self, expected: Sequence[Expected]) -> Sequence[Executed | None]:
         """The verdict on each: a node has one chain, without forks (dBFT), so what is on a block of it is final."""
-        requests: list[Any] = []
+        requests: list[Request[Any]] = []
         for each in expected:
             requests += [node.raw_transaction(each.hash), node.application_log(each.hash)]
         answers = await self._rpc.batch(requests)

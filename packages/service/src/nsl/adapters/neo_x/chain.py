@@ -1,0 +1,174 @@
+"""Neo X as the pipeline sees it."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from nsl.adapters.json_rpc import JsonRpc, Request, RpcError, accepted
+from nsl.adapters.neo_x import building, execution, node, sending
+from nsl.ledger.model import Asset, Block, ChainName, EndpointHealth
+from nsl.transactions.ports import Draft, Executed, Expected, Rejected, Sending, Sent, SignedBytes, Unsigned
+from nsl_protocol.enclave.messages import Signature
+from nsl_protocol.errors import CodecError
+
+BLOCKS_PER_CALL = 8
+
+
+class NeoX:
+    """One Neo X network. Use as an async context manager.
+
+    Raises:
+        WrongNetwork: on entry, when a node has another chain id.
+        NodeDown: from every method that asks, when no node answers.
+    """
+
+    name = ChainName.NEO_X
+
+    def __init__(self, chain_id: int, rpc_urls: Sequence[str]) -> None:
+        self.network = chain_id
+        self._rpc = JsonRpc(node.network(chain_id), rpc_urls)
+
+    async def __aenter__(self) -> Self:
+        await self._rpc.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._rpc.__aexit__(*exc)
+
+    def health(self) -> list[EndpointHealth]:
+        """What is known of each node, without asking."""
+        return self._rpc.health()
+
+    async def spendable(self, address: str, asset: Asset) -> int:
+        """The balance of one asset at the tip."""
+        if asset.contract is None:
+            return await self._rpc.one(node.balance(address))
+        answer = await self._rpc.one(node.call(building.balance_call(asset.contract, address)))
+        return node.word(answer, f"balanceOf of {asset.symbol}")
+
+    async def next_nonce(self, address: str) -> int:
+        """The count of an account's mined transactions."""
+        return await self._rpc.one(node.mined_count(address))
+
+    async def prepare(self, drafts: Sequence[Draft]) -> Sequence[Unsigned | Rejected]:
+        """Estimate, price and build: one batch for all, and a second only for tokens that would revert."""
+        made = [_plan(draft) for draft in drafts]
+        plans = [plan for plan in made if isinstance(plan, building.Plan)]
+        priced = iter(await self._price(plans) if plans else [])
+        return [plan if isinstance(plan, Rejected) else next(priced) for plan in made]
+
+    async def _price(self, plans: Sequence[building.Plan]) -> list[Unsigned | Rejected]:
+        senders = list(dict.fromkeys(plan.draft.sender for plan in plans))
+        tokens = [plan for plan in plans if plan.draft.asset.contract is not None]
+        requests: list[Request[Any]] = [
+            node.TIP,
+            node.PRIORITY_FEE,
+            *(node.balance(sender) for sender in senders),
+            *(node.estimate_gas(plan.call) for plan in plans),
+            *(node.call(plan.call) for plan in tokens),
+        ]
+        tip, priority_fee, *rest = await self._rpc.batch(requests)
+        fees = building.gas_fees(accepted(node.TIP, tip), accepted(node.PRIORITY_FEE, priority_fee))
+        answers = iter(rest)
+        balances = {each: int(accepted(node.balance(each), next(answers))) for each in senders}
+        estimates: list[Any] = [next(answers) for _ in plans]
+        refused = {id(plan) for plan in tokens if building.answers_false(next(answers))}
+        made: list[Unsigned | Rejected] = []
+        for plan, estimate in zip(plans, estimates, strict=True):
+            if isinstance(estimate, RpcError):
+                made.append(building.would_fail(estimate))
+            elif id(plan) in refused:
+                made.append(Rejected("EXECUTION_FAULT", "The test run failed: the token answers false."))
+            else:
+                made.append(plan.build(self.network, estimate, fees, balances[plan.draft.sender]))
+        return await self._explained(plans, made)
+
+    async def _explained(
+        self, plans: Sequence[building.Plan], made: list[Unsigned | Rejected]
+    ) -> list[Unsigned | Rejected]:
+        """A token says only that it reverts: look whether the sender's balance of it is short."""
+        faults = [
+            (index, plan.draft, plan.draft.asset.contract)
+            for index, plan in enumerate(plans)
+            if isinstance(made[index], Rejected) and plan.draft.asset.contract is not None
+        ]
+        requests = [node.call(building.balance_call(contract or "", draft.sender)) for _, draft, contract in faults]
+        answers = await self._rpc.batch(requests)
+        for (index, draft, _), answer in zip(faults, answers, strict=True):
+            if not isinstance(answer, RpcError) and len(answer) == node.WORD_BYTES:
+                balance = int.from_bytes(answer)
+                if balance < draft.amount:
+                    made[index] = building.short(f"the transfer needs {draft.amount} of {draft.asset.symbol}", balance)
+        return made
+
+    def attach(self, unsigned: bytes, signature: Signature) -> SignedBytes:
+        """Put the signature into the bytes that were signed. Raises CodecError."""
+        return building.attach(unsigned, signature)
+
+    async def send(self, signed: Sequence[SignedBytes]) -> Sequence[Sent]:
+        """Broadcast, in order. A refusal is believed only when the node does not know the transaction."""
+        failovers = self._rpc.failovers
+        answers = await self._rpc.batch([node.send(each.raw) for each in signed])
+        sent = [sending.outcome(answer) if isinstance(answer, RpcError) else Sent(Sending.TAKEN) for answer in answers]
+        doubtful = [index for index, each in enumerate(sent) if each.outcome in (Sending.REJECTED, Sending.NONCE_USED)]
+        known = await self._rpc.batch([node.known(signed[index].hash) for index in doubtful])
+        for index, answer in zip(doubtful, known, strict=True):
+            if isinstance(answer, node.Known):
+                sent[index] = Sent(Sending.TAKEN)
+            elif sent[index].outcome is Sending.REJECTED and (answer is not None or self._rpc.failovers != failovers):
+                # A node that then failed may hold it: only the account's nonce can tell.
+                sent[index] = Sent(Sending.LATER, sent[index].code, sent[index].message)
+        return sent
+
+    async def height(self) -> int:
+        """The tip's height."""
+        return await self._rpc.one(node.HEIGHT)
+
+    async def block_hash(self, height: int) -> str | None:
+        """A block's hash, None above the tip."""
+        found = await self._rpc.one(node.header(height))
+        return None if found is None else found.hash
+
+    async def blocks(self, first: int, last: int) -> Sequence[Block]:
+        """Blocks in order; fewer when the chain is shorter than ``last``."""
+        found: list[Block] = []
+        for start in range(first, last + 1, BLOCKS_PER_CALL):
+            requests = [node.block(height) for height in range(start, min(start + BLOCKS_PER_CALL, last + 1))]
+            for block in await self._rpc.all(requests):
+                if block is None:
+                    return found
+                found.append(_block(block))
+        return found
+
+    async def executed(self, expected: Sequence[Expected]) -> Sequence[Executed | None]:
+        """The verdict on each, if the block that its receipt names stands on the chain at that height."""
+        requests = [node.receipt(each.hash) for each in expected]
+        receipts = await self._rpc.all(requests)
+        heights = sorted({int(receipt.block_number) for receipt in receipts if receipt is not None})
+        asked = [node.header(height) for height in heights]
+        headers = await self._rpc.all(asked)
+        canonical = {header.hash for header in headers if header is not None}
+        return [
+            None
+            if receipt is None or receipt.block_hash not in canonical
+            else Executed(each.hash, receipt.fee, execution.failure(receipt, each))
+            for each, receipt in zip(expected, receipts, strict=True)
+        ]
+
+
+def _plan(draft: Draft) -> building.Plan | Rejected:
+    try:
+        return building.plan(draft)
+    except CodecError as error:
+        return Rejected("INVALID_TRANSACTION", str(error))
+
+
+def _block(answer: node.BlockAnswer) -> Block:
+    return Block(
+        chain=ChainName.NEO_X,
+        height=answer.number,
+        hash=answer.hash,
+        previous_hash=answer.parent_hash,
+        time=datetime.fromtimestamp(answer.timestamp, UTC),
+        transactions=tuple(answer.transactions),
+    )
