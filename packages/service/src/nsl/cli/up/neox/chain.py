@@ -13,6 +13,7 @@ from nsl.kit.clock import monotonic, pause
 
 SAVE_AFTER_SECONDS = 5.0  # when transactions were mined since the last save
 SAVE_IDLE_AFTER_SECONDS = 60.0
+GENESIS_GAS = 10_000_000  # each of ten accounts
 HISTORY_BLOCKS = 128  # states that can be asked for, as many as a geth that is no archive
 
 
@@ -85,7 +86,7 @@ class Chain:
             name="anvil",
             command=(
                 str(self._binary), "--silent", "--host", "127.0.0.1", "--port", str(self._port),
-                "--chain-id", str(CHAIN_ID), "--no-mining", "--order", "fifo",
+                "--chain-id", str(CHAIN_ID), "--balance", str(GENESIS_GAS), "--no-mining", "--order", "fifo",
                 "--block-base-fee-per-gas", str(BASE_FEE_WEI), "--gas-limit", str(BLOCK_GAS_MAX),
                 "--prune-history", str(HISTORY_BLOCKS), *more,
             ),

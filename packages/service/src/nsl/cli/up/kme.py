@@ -1,0 +1,50 @@
+"""Runs the key enclave's program, `nsl-enclave kme`, in SIM. The service never imports its code."""
+
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+from nsl.cli.up.process import Child, ProcessSpec, console_script, free_port
+from nsl.cli.up.state import StateFolder
+
+
+@dataclass(frozen=True)
+class Kme:
+    """The key enclave with its seal in ``directory`` and the certificates in ``tls``."""
+
+    directory: Path
+    tls: Path
+    port: int
+
+    @classmethod
+    def at(cls, state: StateFolder, tls: Path) -> "Kme":
+        """The enclave of a state folder, on a port that is free now."""
+        directory = state.folder("kme")
+        directory.chmod(0o700)
+        return cls(directory, tls, free_port())
+
+    @property
+    def address(self) -> str:
+        """Host and port."""
+        return f"127.0.0.1:{self.port}"
+
+    def spec(self) -> ProcessSpec:
+        """How it is run: no privilege can be gained; a new root is sealed only in an empty folder."""
+        command = [
+            console_script("nsl-enclave"), "kme", "--listen", self.address,
+            "--tls-dir", str(self.tls), "--state", str(self.directory),
+        ]  # fmt: skip
+        if not any(self.directory.iterdir()):
+            command.append("--bootstrap")
+        return ProcessSpec(
+            name="kme",
+            command=command,
+            ready=_ready,
+            advice="If its seal is lost or damaged, the keys are lost with it: `nsl up --fresh` makes new ones.",
+            death_signal=signal.SIGKILL,
+            no_new_privs=True,
+        )
+
+
+async def _ready(child: Child) -> bool:
+    return child.ready_line() is not None
