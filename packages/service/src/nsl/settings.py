@@ -1,4 +1,4 @@
-"""What the environment says, read once at the start. Secrets have no default; what a command does not need may be absent.
+"""What the environment says, read once at the start. Secrets have no default; what a command does not need may be unset.
 
 `nsl serve` needs the application's database and the enclave, `nsl work` the worker's, `nsl migrate` and
 `nsl admin bootstrap` the owner's.

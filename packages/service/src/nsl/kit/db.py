@@ -75,7 +75,7 @@ class Database:
         try:
             async with self._pool.connection() as connection:
                 # One message for both; a UUID cannot carry SQL.
-                await connection.execute(cast("LiteralString", begin), prepare=False)
+                await connection.execute(begin, prepare=False)
                 try:
                     yield connection
                 except BaseException:

@@ -6,7 +6,7 @@ is gone. A file is one transaction together with the note that it ran; an adviso
 
 import hashlib
 from importlib.resources import files
-from typing import Any, LiteralString, cast
+from typing import Any, LiteralString
 
 from psycopg import AsyncConnection, OperationalError
 from psycopg.rows import dict_row
@@ -56,12 +56,12 @@ async def _apply_locked(connection: AsyncConnection[dict[str, Any]], phase: str)
             raise MigrationChanged(f"{phase}/{name} has run already and was edited since. Write a new file instead.")
     for name, text, digest in waiting:
         async with connection.transaction():
-            await connection.execute(cast("LiteralString", text))
+            await connection.execute(text)
             await connection.execute(_QUERIES["record"], {"phase": phase, "name": name, "sha256": digest})
     return [name for name, _, _ in waiting]
 
 
-def migrations(phase: str) -> dict[str, str]:
+def migrations(phase: str) -> dict[str, LiteralString]:
     """The files of a phase by name, in order.
 
     Raises:

@@ -22,7 +22,8 @@ CREATE TABLE clients (
     -- SHA-256 of 256 random bits: a slow hash protects guessable secrets, and this one is not.
     secret_sha256 bytea NOT NULL CHECK (length(secret_sha256) = 32),
     scopes text[] NOT NULL,
-    auth_method text NOT NULL CHECK (auth_method IN ('client_secret_basic', 'client_secret_post')),
+    -- How it sends its secret to the token endpoint; NULL: either way.
+    auth_method text CHECK (auth_method IN ('client_secret_basic', 'client_secret_post')),
     -- NULL: the tenant's plan.
     requests_per_minute integer CHECK (requests_per_minute > 0),
     key_requests_per_minute integer CHECK (key_requests_per_minute > 0),

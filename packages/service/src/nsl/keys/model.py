@@ -1,0 +1,82 @@
+"""Keys by reference: what they are, what their policy allows, and what may be asked of them. No private part, ever."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+from nsl_protocol.enclave.messages import Curve
+
+ROTATION_DAYS: Final = 90
+
+
+class KeyState(StrEnum):
+    ACTIVE = "active"
+    DISABLED = "disabled"
+    DESTROYED = "destroyed"
+
+
+class Usage(StrEnum):
+    SIGN = "sign"
+
+
+class Kind(StrEnum):
+    """What can be signed."""
+
+    MESSAGE = "message"
+    DIGEST = "digest"
+    N3_TRANSACTION = "n3-transaction"
+    EVM_TRANSACTION = "evm-transaction"
+    TYPED_DATA = "typed-data"
+
+
+# What a key of each curve can sign at all; a digest is subject to its policy.
+KINDS_OF_CURVE: Final = {
+    Curve.SECP256R1: frozenset({Kind.MESSAGE, Kind.DIGEST, Kind.N3_TRANSACTION}),
+    Curve.SECP256K1: frozenset({Kind.MESSAGE, Kind.DIGEST, Kind.EVM_TRANSACTION, Kind.TYPED_DATA}),
+    Curve.ED25519: frozenset({Kind.MESSAGE}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPolicy:
+    """``kinds`` None: every kind that suits the curve, and digests only with ``blind_signing``."""
+
+    blind_signing: bool = False
+    kinds: frozenset[Kind] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Enclave:
+    """Which enclave made a key version: mode ``sim`` or ``hw``, and its measurement in hex."""
+
+    mode: str
+    measurement: str
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key as everyone may see it. ``public_key`` and ``enclave`` are the current version's."""
+
+    id: UUID
+    name: str
+    curve: Curve
+    version: int
+    state: KeyState
+    usages: tuple[Usage, ...]
+    policy: KeyPolicy
+    public_key: bytes
+    addresses: dict[str, str]
+    created_at: datetime
+    rotation_days: int
+    rotates_at: datetime
+    enclave: Enclave
+
+
+@dataclass(frozen=True, slots=True)
+class WrappedKey:
+    """The current version of a key with its private part as the enclave wrapped it, to be handed back to the enclave."""
+
+    key: Key
+    wrapped: bytes
