@@ -7,7 +7,7 @@ genesis accounts are unlocked there. Both faucets refuse a node that is not the 
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import httpx
 from cryptography.hazmat.primitives import hashes
@@ -49,7 +49,7 @@ class Rpc:
     def __init__(self, url: str) -> None:
         self._http = httpx.AsyncClient(base_url=url, timeout=30, trust_env=False)
 
-    async def __aenter__(self) -> "Rpc":
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *exc: object) -> None:

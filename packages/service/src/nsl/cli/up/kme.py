@@ -4,7 +4,7 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
-from nsl.cli.up.process import Child, ProcessSpec, console_script, free_port
+from nsl.cli.up.process import Child, ProcessSpec, console_script
 from nsl.cli.up.state import StateFolder
 
 
@@ -18,10 +18,10 @@ class Kme:
 
     @classmethod
     def at(cls, state: StateFolder, tls: Path) -> "Kme":
-        """The enclave of a state folder, on a port that is free now."""
+        """The enclave of a state folder, on a port of its own."""
         directory = state.folder("kme")
         directory.chmod(0o700)
-        return cls(directory, tls, free_port())
+        return cls(directory, tls, state.port("kme"))
 
     @property
     def address(self) -> str:

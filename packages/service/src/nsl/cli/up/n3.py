@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from nsl.cli.up.errors import NotReady, ProgramMissing
-from nsl.cli.up.process import Child, ProcessSpec, free_port
+from nsl.cli.up.process import Child, ProcessSpec
 from nsl.cli.up.state import StateFolder, write_private
 from nsl.kit.clock import random_bytes
 from nsl_protocol.errors import CodecError
@@ -63,13 +63,13 @@ class N3Node:
 
     @classmethod
     def at(cls, state: StateFolder, *, block_time_ms: int = 1000) -> "N3Node":
-        """The node of a state folder, on a port that is free now; its key is made at the first call."""
+        """The node of a state folder, on a port of its own; its key is made at the first call."""
         directory = state.folder("n3")
         directory.chmod(0o700)
         path = directory / "validator.key"
         if not path.exists():
             write_private(path, _new_key().hex())
-        return cls(directory, free_port(), block_time_ms, bytes.fromhex(path.read_text(encoding="utf-8")))
+        return cls(directory, state.port("n3"), block_time_ms, bytes.fromhex(path.read_text(encoding="utf-8")))
 
     @property
     def url(self) -> str:

@@ -5,7 +5,6 @@ socket, and the passwords lie 0600 in the state folder. The service's roles are 
 row-level security. PostgreSQL refuses to run as root: there it runs as an account of its own.
 """
 
-import asyncio
 import os
 import pwd
 import shutil
@@ -21,7 +20,7 @@ import psycopg
 from psycopg import sql
 
 from nsl.cli.up.errors import NotReady, ProgramMissing
-from nsl.cli.up.process import Child, ProcessSpec, free_port
+from nsl.cli.up.process import Child, ProcessSpec, run
 from nsl.cli.up.state import StateFolder
 from nsl.kit.db import load_queries
 
@@ -54,9 +53,9 @@ class Postgres:
 
     @classmethod
     def at(cls, state: StateFolder) -> "Postgres":
-        """The server of a state folder, on a port that is free now."""
+        """The server of a state folder, on a port of its own."""
         passwords = {role: state.secret(role) for role in (SUPERUSER, *ROLES)}
-        return cls(state.folder("postgres"), free_port(), passwords)
+        return cls(state.folder("postgres"), state.port("postgres"), passwords)
 
     @property
     def data(self) -> Path:
@@ -92,7 +91,7 @@ class Postgres:
             _give(password, account)
             _give(new, account)
         try:
-            await _run(*command, user=account)
+            await run(*command, user=account)
         finally:
             password.unlink()
         # Only a whole cluster gets the name that the next start looks for.
@@ -170,7 +169,7 @@ async def _make_account(account: str) -> None:
     try:
         pwd.getpwnam(account)
     except KeyError:
-        await _run("useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", account)
+        await run("useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", account)
 
 
 def _let_through(path: Path) -> None:
@@ -185,13 +184,3 @@ def _let_through(path: Path) -> None:
 def _give(path: Path, account: str) -> None:
     entry = pwd.getpwnam(account)
     os.chown(path, entry.pw_uid, entry.pw_gid)
-
-
-async def _run(*command: str, user: str | None = None) -> None:
-    process = await asyncio.create_subprocess_exec(
-        *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-        user=user, group=user, extra_groups=[] if user else None,
-    )  # fmt: skip
-    output, _ = await process.communicate()
-    if process.returncode != 0:
-        raise NotReady(f"{command[0]} ended with status {process.returncode}: {output.decode(errors='replace')}")

@@ -162,6 +162,26 @@ class Child:
         return f"{self.spec.advice}\n  The end of its log {self.log}:\n{tail or '    (empty)'}"
 
 
+async def run(*command: str, user: str | None = None, environment: Mapping[str, str] | None = None) -> str:
+    """Run a program to its end: what it wrote to standard output. Raises NotReady when it fails."""
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        env=inherited_environment() if environment is None else environment,
+        user=user, group=user, extra_groups=[] if user else None,
+    )  # fmt: skip
+    try:
+        output, errors = await process.communicate()
+    except asyncio.CancelledError:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+        raise
+    if process.returncode != 0:
+        said = (errors or output).decode(errors="replace").strip()
+        raise NotReady(f"`{' '.join(command)}` ended with status {process.returncode}: {said}")
+    return output.decode()
+
+
 def inherited_environment() -> dict[str, str]:
     """The few variables that every child gets from ours; secrets and settings of ours do not leak into nodes."""
     names = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "HOME")
@@ -174,6 +194,17 @@ def free_port() -> int:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
         return port
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens on a TCP port of the loopback interface now."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def console_script(name: str) -> str:

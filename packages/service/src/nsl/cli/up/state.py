@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from nsl.cli.up.errors import StateInUse
-from nsl.cli.up.process import started_at
+from nsl.cli.up.process import free_port, is_free, started_at
 from nsl.kit.clock import random_text
 
 ENDING_TIMEOUT_SECONDS = 5
@@ -72,6 +72,19 @@ class StateFolder:
         if not path.exists():
             write_private(path, random_text())
         return path.read_text(encoding="utf-8").strip()
+
+    def port(self, name: str, preferred: int = 0) -> int:
+        """A free port for ``name``: the one it had before, else the preferred one, else any."""
+        path = self.path / "ports.json"
+        try:
+            ports: dict[str, int] = json.loads(path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            ports = {}
+        taken = {port for other, port in ports.items() if other != name}
+        wanted = [port for port in (ports.get(name, 0), preferred) if port and port not in taken]
+        ports[name] = next((port for port in wanted if is_free(port)), None) or free_port()
+        write_private(path, json.dumps(ports))
+        return ports[name]
 
     def remember(self, name: str, pid: int) -> None:
         """Note a process that must not outlive us, for the next start to check."""

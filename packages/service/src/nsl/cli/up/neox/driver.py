@@ -12,7 +12,7 @@ import httpx
 
 from nsl.cli.up.errors import ProgramMissing
 from nsl.cli.up.neox.rules import CHAIN_ID
-from nsl.cli.up.process import Child, ProcessSpec, free_port
+from nsl.cli.up.process import Child, ProcessSpec
 from nsl.cli.up.state import StateFolder
 
 ANVIL_VARIABLE = "NSL_ANVIL"
@@ -31,12 +31,12 @@ class NeoxNode:
 
     @classmethod
     def at(cls, state: StateFolder, *, block_time_ms: int = 1000) -> "NeoxNode":
-        """The devnet of a state folder, on ports that are free now.
+        """The devnet of a state folder, on ports of its own.
 
         Raises:
             ProgramMissing: anvil is not installed.
         """
-        return cls(state.folder("neox"), find_anvil(), free_port(), free_port(), block_time_ms)
+        return cls(state.folder("neox"), find_anvil(), state.port("neox"), state.port("anvil"), block_time_ms)
 
     @property
     def url(self) -> str:

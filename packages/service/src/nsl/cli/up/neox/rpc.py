@@ -13,6 +13,9 @@ import msgspec
 HEAD_BYTES_MAX = 16 * 1024
 BODY_BYTES_MAX = 16 * 1024 * 1024
 
+_REQUEST_HEAD = b"POST / HTTP/1.1\r\nhost: node\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+_ANSWER_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+
 type Handler = Callable[["Upstream", bytes], Awaitable[bytes]]
 
 
@@ -33,8 +36,7 @@ class Upstream:
             self._streams = await asyncio.open_connection("127.0.0.1", self._port, limit=HEAD_BYTES_MAX)
         reader, writer = self._streams
         try:
-            head = f"POST / HTTP/1.1\r\nhost: node\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-            writer.write(head.encode() + body)
+            writer.write(_REQUEST_HEAD % len(body) + body)
             await writer.drain()
             answer = await reader.readuntil(b"\r\n\r\n")
             return await reader.readexactly(_content_length(answer) or 0)
@@ -89,8 +91,7 @@ async def _exchange(
         await writer.drain()
         return False
     answer = await handler(upstream, await reader.readexactly(length))
-    opening = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(answer)}\r\n\r\n"
-    writer.write(opening.encode() + answer)
+    writer.write(_ANSWER_HEAD % len(answer) + answer)
     await writer.drain()
     return b"connection: close" not in head.lower()
 

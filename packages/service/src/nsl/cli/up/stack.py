@@ -1,0 +1,282 @@
+"""The whole layer as one object: what it consists of, in which order it starts, and how its parts find each other."""
+
+import asyncio
+import contextlib
+import json
+import signal
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+from nsl.cli.up.certificates import make_certificates
+
+from nsl.adapters.networks import N3_NETWORKS, NEO_X_NETWORKS
+from nsl.cli.up.errors import NotReady, ProgramMissing
+from nsl.cli.up.kme import Kme
+from nsl.cli.up.n3 import MAGIC, N3Node
+from nsl.cli.up.neox import NeoxNode
+from nsl.cli.up.neox.rules import CHAIN_ID
+from nsl.cli.up.postgres import APP, OWNER, WORKER, Postgres
+from nsl.cli.up.process import Child, ProcessSpec, console_script, inherited_environment, is_free, listens, run
+from nsl.cli.up.state import StateFolder, write_private
+from nsl.cli.up.supervisor import Progress, Supervisor
+from nsl.kit import migrate
+from nsl.kit.clock import monotonic
+from nsl.kit.errors import Failure
+
+HTTP_PORT = 5000
+METRICS_PORT = 9090
+WORKER_METRICS_PORT = 9091
+HTTP_OK = 200
+CREDENTIALS = "credentials.json"
+API = "api"
+WORKER_PROCESS = "worker"
+
+type Rewire = Callable[[str, dict[str, str]], Awaitable[dict[str, str]]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackOptions:
+    """How the layer is to be brought up.
+
+    Attributes:
+        port: of the HTTP API. None: 5000, or a free one where that is taken; 0: a free one.
+        network: ``devnet`` runs both chains here; ``testnet`` and ``mainnet`` use the public ones.
+        environment: more variables for API and worker, above ours.
+        rewire: given a process's name (``api``, ``worker``) and its environment before each start; what it returns is
+            used. Tests put proxies in front of node, enclave and PostgreSQL by it.
+    """
+
+    state: Path = Path(".state")
+    fresh: bool = False
+    n3_block_time_ms: int = 1000
+    neox_block_time_ms: int = 1000
+    port: int | None = None
+    network: str = "devnet"
+    environment: Mapping[str, str] = field(default_factory=dict)
+    rewire: Rewire | None = None
+
+
+def _quiet(_: str) -> None:
+    """For callers who want no progress."""
+
+
+class Stack:
+    """The running layer. Use as an async context manager: entered, everything is ready; left, everything has ended.
+
+    Raises:
+        StateInUse: another one works in the same state folder.
+        NotReady: a part does not start; the message says which, why and what to do. Nothing runs then.
+    """
+
+    def __init__(self, options: StackOptions, progress: Progress = _quiet) -> None:
+        self.options = options
+        self.ready_seconds = 0.0
+        self._progress = progress
+        self._exit = contextlib.AsyncExitStack()
+        self._n3: N3Node | None = None
+        self._neox: NeoxNode | None = None
+
+    async def __aenter__(self) -> Self:
+        began = monotonic()
+        async with contextlib.AsyncExitStack() as stack:
+            self.state = stack.enter_context(StateFolder(self.options.state, fresh=self.options.fresh))
+            self._supervisor = await stack.enter_async_context(Supervisor(self.state, self._progress))
+            await self._start()
+            self._exit = stack.pop_all()
+        self.ready_seconds = monotonic() - began
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._exit.aclose()
+
+    @property
+    def base_url(self) -> str:
+        """Where the HTTP API is."""
+        return f"http://127.0.0.1:{self._http_port}"
+
+    @property
+    def credentials(self) -> Path:
+        """The file with the platform administrator's credentials, mode 0600."""
+        return self.state.path / CREDENTIALS
+
+    @property
+    def n3(self) -> N3Node | None:
+        """The private Neo N3 node, on the devnet."""
+        return self._n3
+
+    @property
+    def neox(self) -> NeoxNode | None:
+        """The Neo X devnet, unless anvil is missing."""
+        return self._neox
+
+    @property
+    def processes(self) -> tuple[str, ...]:
+        """The names that ``kill``, ``stop``, ``start`` and ``pid`` take."""
+        return self._supervisor.names
+
+    def pid(self, name: str) -> int:
+        """The process id of a part."""
+        return self._supervisor.child(name).pid
+
+    async def kill(self, name: str) -> None:
+        """SIGKILL a part, and do not restart it."""
+        await self._supervisor.kill(name)
+
+    async def stop(self, name: str) -> None:
+        """Stop a part in order, and do not restart it."""
+        await self._supervisor.stop(name)
+
+    async def start(self, name: str) -> None:
+        """Start a part again that was killed or stopped, and wait until it is ready."""
+        if name in (API, WORKER_PROCESS):
+            await self._start_service(name)
+        else:
+            await self._supervisor.start(self._supervisor.child(name).spec)
+
+    def environment(self) -> dict[str, str]:
+        """The settings of API and worker (`nsl.settings`), before ``rewire``."""
+        found = {
+            "NSL_DATABASE_URL": self.postgres.url(APP),
+            "NSL_DATABASE_WORKER_URL": self.postgres.url(WORKER),
+            "NSL_KME_ADDRESS": self.kme.address,
+            "NSL_TLS_DIR": str(self.kme.tls),
+            "NSL_HTTP_HOST": "127.0.0.1",
+            "NSL_HTTP_PORT": str(self._http_port),
+            "NSL_METRICS_PORT": str(self._metrics_port),
+            "NSL_WORKER_METRICS_PORT": str(self._worker_metrics_port),
+            "NSL_ISSUER": self.base_url,
+        }
+        return found | self._chains() | dict(self.options.environment)
+
+    def _chains(self) -> dict[str, str]:
+        network = self.options.network
+        if network != "devnet":
+            return {
+                "NSL_N3_NETWORK": network,
+                "NSL_N3_RPC_URLS": ",".join(N3_NETWORKS[network].rpc_urls),
+                "NSL_NEOX_NETWORK": network,
+                "NSL_NEOX_RPC_URLS": ",".join(NEO_X_NETWORKS[network].rpc_urls),
+            }
+        found: dict[str, str] = {}
+        if self._n3 is not None:
+            found |= {"NSL_N3_NETWORK": network, "NSL_N3_RPC_URLS": self._n3.url, "NSL_N3_MAGIC": str(MAGIC)}
+        if self._neox is not None:
+            found |= {"NSL_NEOX_NETWORK": network, "NSL_NEOX_RPC_URLS": self._neox.url}
+            found |= {"NSL_NEOX_CHAIN_ID": str(CHAIN_ID)}
+        return found
+
+    async def _start(self) -> None:
+        self._choose_ports()
+        tls = self.state.folder("tls")
+        tls.chmod(0o700)
+        await asyncio.to_thread(make_certificates, tls)
+        self.postgres = Postgres.at(self.state)
+        self.kme = Kme.at(self.state, tls)
+        parts = [self._start_postgres(), self._start_kme()]
+        if self.options.network == "devnet":
+            parts += [self._start_n3(), self._start_neox()]
+        await _together(*parts)
+        await _together(self._start_service(API), self._start_service(WORKER_PROCESS), self._bootstrap())
+
+    def _choose_ports(self) -> None:
+        port = self.options.port
+        if port and not is_free(port):
+            raise NotReady(f"Port {port} is taken: stop what listens there, or choose another one with --port.")
+        self._http_port = port or self.state.port("http", HTTP_PORT if port is None else 0)
+        if port is None and self._http_port != HTTP_PORT:
+            self._progress(f"port {HTTP_PORT} is not used; the API listens on {self._http_port}")
+        self._metrics_port = self.state.port("metrics", METRICS_PORT)
+        self._worker_metrics_port = self.state.port("worker-metrics", WORKER_METRICS_PORT)
+
+    async def _start_postgres(self) -> None:
+        await self.postgres.prepare()
+        await self._supervisor.start(self.postgres.spec())
+        await self.postgres.provision()
+        for phase in migrate.PHASES:  # nothing of an older version runs here, so both at once
+            await migrate.apply(self.postgres.url(OWNER), phase)
+        self._progress("PostgreSQL 18 is ready, migrated")
+
+    async def _start_kme(self) -> None:
+        child = await self._supervisor.start(self.kme.spec())
+        layers = (child.ready_line() or {}).get("layers", [])
+        self._progress(f"key enclave is ready, simulated ({', '.join(layers) or 'no isolation layers'})")
+
+    async def _start_n3(self) -> None:
+        node = N3Node.at(self.state, block_time_ms=self.options.n3_block_time_ms)
+        await node.prepare()
+        await self._supervisor.start(node.spec())
+        self._n3 = node
+        self._progress(f"Neo N3 devnet makes blocks at {node.url}")
+
+    async def _start_neox(self) -> None:
+        try:
+            node = NeoxNode.at(self.state, block_time_ms=self.options.neox_block_time_ms)
+        except ProgramMissing as error:
+            self._progress(f"going on without Neo X: {error.detail}")
+            return
+        await self._supervisor.start(node.spec())
+        self._neox = node
+        self._progress(f"Neo X devnet makes blocks at {node.url}")
+
+    async def _start_service(self, name: str) -> None:
+        environment = self.environment()
+        if self.options.rewire is not None:
+            environment = await self.options.rewire(name, environment)
+        ready = self._api_ready if name == API else self._worker_ready
+        spec = ProcessSpec(
+            name=name,
+            command=(console_script("nsl"), "serve" if name == API else "work"),
+            environment=environment,
+            ready=ready,
+            ready_timeout_seconds=30,
+            advice=f"`/health/ready` at {self.base_url} names what is missing.",
+            death_signal=signal.SIGKILL,
+            no_new_privs=True,
+        )
+        await self._supervisor.start(spec)
+        self._progress(f"{name} is ready" + (f" at {self.base_url}" if name == API else ""))
+
+    async def _api_ready(self, _: Child) -> bool:
+        async with httpx.AsyncClient(base_url=self.base_url, timeout=5, trust_env=False) as client:
+            try:
+                return (await client.get("/health/ready")).status_code == HTTP_OK
+            except httpx.HTTPError:
+                return False
+
+    async def _worker_ready(self, _: Child) -> bool:
+        return await listens(self._worker_metrics_port)
+
+    async def _bootstrap(self) -> None:
+        """Make the platform administrator once; later only the address in the file may change."""
+        if self.credentials.exists():
+            kept: dict[str, Any] = json.loads(self.credentials.read_text(encoding="utf-8"))
+            if kept.get("base_url") != self.base_url:
+                write_private(self.credentials, json.dumps(kept | {"base_url": self.base_url}, indent=2))
+            return
+        environment = self.environment() | {"NSL_DATABASE_OWNER_URL": self.postgres.url(OWNER)}
+        command = (console_script("nsl"), "admin", "bootstrap", "--json")
+        output = await run(*command, environment=inherited_environment() | environment)
+        made = json.loads(output.splitlines()[-1])
+        write_private(self.credentials, json.dumps(made | {"base_url": self.base_url}, indent=2))
+
+
+async def _together(*parts: Awaitable[None]) -> None:
+    """Run parts of the start side by side; the first failure ends the others and is raised itself."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for part in parts:
+                group.create_task(_one(part))
+    except ExceptionGroup as several:
+        raise _first(several) from several
+
+
+async def _one(part: Awaitable[None]) -> None:
+    await part
+
+
+def _first(several: ExceptionGroup[Exception]) -> Exception:
+    failures = [each for each in several.exceptions if isinstance(each, Failure)]
+    return failures[0] if failures else several.exceptions[0]
