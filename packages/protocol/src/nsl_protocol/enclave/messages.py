@@ -30,7 +30,7 @@ class Message(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, 
     """Base of every body: an array whose first element is the type's name."""
 
 
-class KeyName(Message):
+class KeyName(Message, frozen=True):
     """Which key: tenant and key id (UUID bytes) and version from 1. Bound into the wrapping as associated data."""
 
     tenant: Id16
@@ -41,33 +41,33 @@ class KeyName(Message):
 # What can be signed -----------------------------------------------------------------------------------------------
 
 
-class SignMessage(Message):
+class SignMessage(Message, frozen=True):
     """A message, always domain-separated by the enclave (EIP-191, the N3 wallets' salted envelope, a fixed prefix)."""
 
     data: Payload
 
 
-class SignDigest(Message):
+class SignDigest(Message, frozen=True):
     """A bare digest: only for a key that was created with ``blind_signing``."""
 
     digest: Bytes32
 
 
-class SignN3Transaction(Message):
+class SignN3Transaction(Message, frozen=True):
     """The unsigned bytes of a Neo N3 transaction, for the network with that magic number."""
 
     network: Annotated[int, Meta(ge=0, le=2**32 - 1)]
     unsigned: Payload
 
 
-class SignEvmTransaction(Message):
+class SignEvmTransaction(Message, frozen=True):
     """The unsigned bytes of an EVM transaction (typed, or legacy with EIP-155), which must carry this chain id."""
 
     chain_id: Annotated[int, Meta(ge=1, le=2**53 - 1)]
     unsigned: Payload
 
 
-class SignTypedData(Message):
+class SignTypedData(Message, frozen=True):
     """EIP-712 typed data as its JSON document."""
 
     document: Payload
@@ -76,7 +76,7 @@ class SignTypedData(Message):
 type Signable = SignMessage | SignDigest | SignN3Transaction | SignEvmTransaction | SignTypedData
 
 
-class SignOrder(Message):
+class SignOrder(Message, frozen=True):
     name: KeyName
     wrapped: Wrapped
     what: Signable
@@ -85,29 +85,29 @@ class SignOrder(Message):
 # Requests ---------------------------------------------------------------------------------------------------------
 
 
-class GetStatus(Message):
+class GetStatus(Message, frozen=True):
     pass
 
 
-class CreateKey(Message):
+class CreateKey(Message, frozen=True):
     name: KeyName
     curve: Curve
     blind_signing: bool
 
 
-class Sign(Message):
+class Sign(Message, frozen=True):
     """Up to 256 signatures, each answered on its own: one refusal leaves the others standing."""
 
     orders: Annotated[tuple[SignOrder, ...], Meta(min_length=1, max_length=SIGN_ORDERS_MAX)]
 
 
-class CreateTokenKey(Message):
+class CreateTokenKey(Message, frozen=True):
     """An RSA-3072 key that signs access tokens and nothing else."""
 
     kid: Annotated[str, Meta(min_length=1, max_length=64)]
 
 
-class SignToken(Message):
+class SignToken(Message, frozen=True):
     """A JWT (RS256, ``typ: at+jwt``, RFC 9068). The enclave builds the header; ``claims`` is a JSON object."""
 
     kid: Annotated[str, Meta(min_length=1, max_length=64)]
@@ -121,7 +121,7 @@ type Request = GetStatus | CreateKey | Sign | CreateTokenKey | SignToken
 # Answers ----------------------------------------------------------------------------------------------------------
 
 
-class Status(Message):
+class Status(Message, frozen=True):
     """Who answers: program (``kme``), mode (``sim`` or ``hw``), measurement (hex), phase, active isolation layers."""
 
     program: str
@@ -132,14 +132,14 @@ class Status(Message):
     layers: tuple[str, ...]
 
 
-class KeyCreated(Message):
+class KeyCreated(Message, frozen=True):
     """``public_key``: compressed SEC1 (33 bytes) for the secp curves, 32 raw bytes for ed25519."""
 
     public_key: bytes
     wrapped: bytes
 
 
-class Signature(Message):
+class Signature(Message, frozen=True):
     """``signature`` is r‖s with low s (64 bytes), or 64 bytes of Ed25519; ``recovery`` is 0 or 1 for secp256k1.
 
     ``salt`` (hex text) is what the N3 message envelope carries. ``decoded`` is a JSON object saying what was signed.
@@ -153,27 +153,27 @@ class Signature(Message):
     decoded: bytes
 
 
-class Refused(Message):
+class Refused(Message, frozen=True):
     """The enclave will not. ``code`` is stable, ``reason`` says what would change it."""
 
     code: str
     reason: str
 
 
-class Signed(Message):
+class Signed(Message, frozen=True):
     """One result for each order, in order."""
 
     results: tuple[Signature | Refused, ...]
 
 
-class TokenKeyCreated(Message):
+class TokenKeyCreated(Message, frozen=True):
     """``public_key`` is DER SubjectPublicKeyInfo."""
 
     public_key: bytes
     wrapped: bytes
 
 
-class TokenSigned(Message):
+class TokenSigned(Message, frozen=True):
     token: str
 
 

@@ -16,8 +16,6 @@ A slice's ``errors.py`` subclasses these and sets ``code``, which clients may br
 business of ``nsl.http`` alone. What is none of these is a defect and answers 500.
 """
 
-from typing import ClassVar
-
 
 class Failure(Exception):
     """An error with a stable code and a sentence that says what to do.
@@ -27,7 +25,7 @@ class Failure(Exception):
         field: the field of the request that caused it, where there is one.
     """
 
-    code: ClassVar[str] = "FAILURE"
+    code: str = "FAILURE"
 
     def __init__(self, detail: str, *, field: str | None = None) -> None:
         super().__init__(detail)

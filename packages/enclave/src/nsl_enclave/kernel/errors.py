@@ -1,0 +1,18 @@
+"""Why an enclave will not.
+
+EnclaveError
+├── SealError        the seal cannot be opened: another platform, another program, tampered, or newer than this code
+└── Violation        a peer broke the protocol; its connection ends
+"""
+
+
+class EnclaveError(Exception):
+    """Base of the enclave's own errors; the text never holds a secret."""
+
+
+class SealError(EnclaveError):
+    """The sealed state cannot be opened. The enclave does not start, and never makes a new root by itself."""
+
+
+class Violation(EnclaveError):
+    """A peer sent what it may not send."""

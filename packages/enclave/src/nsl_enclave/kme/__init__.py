@@ -1,0 +1,1 @@
+"""The key management enclave: makes keys, wraps them for storage, parses and signs."""

@@ -1,0 +1,99 @@
+"""Private keys and their signatures: deterministic (RFC 6979), low s, r‖s.
+
+secp256k1 is libsecp256k1's (OpenSSL is fifteen times slower there); the rest is OpenSSL's.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from coincurve import PrivateKey
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from nsl_enclave.kernel.clock import random_bytes
+from nsl_protocol.enclave.messages import Curve
+
+P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+SECP256K1_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+_WORD_BYTES = 32
+_PREHASHED_SHA256 = ec.ECDSA(Prehashed(hashes.SHA256()), deterministic_signing=True)
+
+
+@dataclass(frozen=True, slots=True)
+class RawSignature:
+    """64 bytes; ``recovery`` is 0 or 1 for secp256k1."""
+
+    raw: bytes
+    recovery: int | None = None
+
+
+class PrivateHalf(Protocol):
+    """A private key in use. ``sign`` takes a 32-byte digest, except for ed25519, which takes the message."""
+
+    curve: Curve
+    algorithm: str
+    public_key: bytes
+
+    def sign(self, data: bytes) -> RawSignature: ...
+
+
+class _Secp256r1:
+    curve = Curve.SECP256R1
+    algorithm = "ecdsa-secp256r1-sha256"
+
+    def __init__(self, secret: bytes) -> None:
+        self._key = ec.derive_private_key(int.from_bytes(secret), ec.SECP256R1())
+        self.public_key = self._key.public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+
+    def sign(self, data: bytes) -> RawSignature:
+        r, s = decode_dss_signature(self._key.sign(data, _PREHASHED_SHA256))
+        return RawSignature(r.to_bytes(_WORD_BYTES) + min(s, P256_ORDER - s).to_bytes(_WORD_BYTES))
+
+
+class _Secp256k1:
+    curve = Curve.SECP256K1
+    algorithm = "ecdsa-secp256k1"
+
+    def __init__(self, secret: bytes) -> None:
+        self._key = PrivateKey(secret)
+        self.public_key = self._key.public_key.format(compressed=True)
+
+    def sign(self, data: bytes) -> RawSignature:
+        made = self._key.sign_recoverable(data, hasher=None)
+        return RawSignature(made[:-1], made[-1])
+
+
+class _Ed25519:
+    curve = Curve.ED25519
+    algorithm = "ed25519"
+
+    def __init__(self, secret: bytes) -> None:
+        self._key = Ed25519PrivateKey.from_private_bytes(secret)
+        self.public_key = self._key.public_key().public_bytes_raw()
+
+    def sign(self, data: bytes) -> RawSignature:
+        return RawSignature(self._key.sign(data))
+
+
+_KINDS: dict[Curve, type[_Secp256r1 | _Secp256k1 | _Ed25519]] = {
+    Curve.SECP256R1: _Secp256r1,
+    Curve.SECP256K1: _Secp256k1,
+    Curve.ED25519: _Ed25519,
+}
+_ORDERS = {Curve.SECP256R1: P256_ORDER, Curve.SECP256K1: SECP256K1_ORDER}
+
+
+def new_secret(curve: Curve) -> bytes:
+    """32 random bytes that are a private key of the curve."""
+    while True:
+        secret = random_bytes(_WORD_BYTES)
+        if curve is Curve.ED25519 or 0 < int.from_bytes(secret) < _ORDERS[curve]:
+            return secret
+
+
+def private_half(curve: Curve, secret: bytes) -> PrivateHalf:
+    """The key that a secret is."""
+    return _KINDS[curve](secret)

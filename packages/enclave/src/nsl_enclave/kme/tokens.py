@@ -1,0 +1,74 @@
+"""Access tokens: JWTs (RFC 7519), RS256, with the header of RFC 9068 built here: a token key signs nothing else."""
+
+import json
+from base64 import urlsafe_b64encode
+from collections import OrderedDict
+from typing import Any
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_der_private_key,
+)
+
+from nsl_enclave.kme.errors import Refusal
+from nsl_enclave.kme.wrapping import Wrapping
+
+RSA_BITS = 3072
+LIFETIME_SECONDS_MAX = 600
+_KEYS_KEPT = 16
+_TEXT_CLAIMS = ("iss", "sub", "aud", "jti", "client_id")
+
+
+class Tokens:
+    """Makes token keys and signs with them; keys once opened are kept, a few."""
+
+    def __init__(self, wrapping: Wrapping) -> None:
+        self._wrapping = wrapping
+        self._opened: OrderedDict[tuple[str, bytes], rsa.RSAPrivateKey] = OrderedDict()
+
+    def create(self, kid: str) -> tuple[bytes, bytes]:
+        """A new RSA-3072 key: SubjectPublicKeyInfo DER, and the wrapped private half."""
+        key = rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS)
+        der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return public, self._wrapping.wrap_token_key(kid, der)
+
+    def sign(self, kid: str, wrapped: bytes, claims: bytes) -> str:
+        """The token. Raises Refusal for claims that are not those of a short-lived access token."""
+        _check(claims)
+        header = json.dumps({"alg": "RS256", "typ": "at+jwt", "kid": kid}, separators=(",", ":")).encode()
+        signed = _base64(header) + b"." + _base64(claims)
+        signature = self._key(kid, wrapped).sign(signed, padding.PKCS1v15(), hashes.SHA256())
+        return (signed + b"." + _base64(signature)).decode()
+
+    def _key(self, kid: str, wrapped: bytes) -> rsa.RSAPrivateKey:
+        name = (kid, wrapped)
+        if name not in self._opened:
+            key = load_der_private_key(self._wrapping.open_token_key(kid, wrapped), None)
+            if not isinstance(key, rsa.RSAPrivateKey):
+                raise Refusal("KEY_NOT_AUTHENTIC", "The stored token key is not an RSA key.")
+            self._opened[name] = key
+            if len(self._opened) > _KEYS_KEPT:
+                self._opened.popitem(last=False)
+        return self._opened[name]
+
+
+def _check(claims: bytes) -> None:
+    try:
+        read: Any = json.loads(claims)
+    except ValueError as error:
+        raise Refusal("NOT_UNDERSTOOD", "The claims are not JSON.") from error
+    if not isinstance(read, dict) or not all(isinstance(read.get(name), str) for name in _TEXT_CLAIMS):
+        raise Refusal("NOT_UNDERSTOOD", f"The claims must be an object with the texts {', '.join(_TEXT_CLAIMS)}.")
+    issued, expires = read.get("iat"), read.get("exp")
+    if type(issued) is not int or type(expires) is not int or not 0 < expires - issued <= LIFETIME_SECONDS_MAX:
+        raise Refusal("TOKEN_TOO_LONG", f"A token lives at most {LIFETIME_SECONDS_MAX} seconds, from iat to exp.")
+
+
+def _base64(data: bytes) -> bytes:
+    return urlsafe_b64encode(data).rstrip(b"=")
