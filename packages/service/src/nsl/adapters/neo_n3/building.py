@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from nsl.adapters.neo_n3.node import Protocol
+from nsl.ledger.model import GAS_N3
 from nsl.transactions.ports import Draft, SignedBytes
 from nsl_protocol.enclave.messages import Signature
 from nsl_protocol.errors import CodecError
-from nsl_protocol.n3.address import ScriptHash
+from nsl_protocol.n3.address import ZERO, ScriptHash
 from nsl_protocol.n3.keys import PublicKey
 from nsl_protocol.n3.script import transfer_script
 from nsl_protocol.n3.transaction import Transaction, hash_text
@@ -23,6 +24,8 @@ NONCE_MASK = 0xFFFFFFFF
 SYSTEM_FEE_MARGIN_PERCENT = 10
 # An endpoint that is some blocks behind must not find validUntilBlock too far ahead.
 HEIGHT_SLACK_BLOCKS = 16
+# P-256's base point (FIPS 186-5): a key like any other in size, and nobody's account.
+_BASE_POINT = bytes.fromhex("036b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296")
 
 
 @lru_cache(maxsize=4096)
@@ -85,6 +88,24 @@ def valid_until(height: int, valid_for_seconds: int, protocol: Protocol) -> int:
     return height + max(1, min(wanted, limit - min(HEIGHT_SLACK_BLOCKS, limit // 2)))
 
 
+def price_probe(sender: ScriptHash, amount: int) -> bytes:
+    """The script of a GAS transfer to nobody, for its price."""
+    return transfer_script(ScriptHash.parse(GAS_N3.contract or ""), sender, ZERO, amount)
+
+
+def _price_probe() -> bytes:
+    owner, script = verification(_BASE_POINT)
+    transaction = Transaction(
+        nonce=0,
+        system_fee=0,
+        network_fee=0,
+        valid_until_block=0,
+        signers=(Signer(owner),),
+        script=price_probe(owner, 1),
+    )
+    return transaction.signed(Witness(b"", script)).to_bytes()
+
+
 def attach(unsigned: bytes, signature: Signature) -> SignedBytes:
     """The whole transaction and its hash.
 
@@ -97,3 +118,7 @@ def attach(unsigned: bytes, signature: Signature) -> SignedBytes:
         raise CodecError("the signature is of another account than the transaction's signer", field="signature")
     signed = transaction.signed(Witness(invocation(signature.signature), script))
     return SignedBytes(signed.to_bytes(), hash_text(transaction.hash_bytes))
+
+
+#: A GAS transfer by one key, as ``calculatenetworkfee`` wants it, for its price.
+PRICE_PROBE = _price_probe()

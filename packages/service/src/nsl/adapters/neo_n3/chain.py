@@ -6,7 +6,8 @@ from typing import Any, Self
 
 from nsl.adapters.json_rpc import JsonRpc, Request, RpcError, accepted
 from nsl.adapters.neo_n3 import building, execution, node, sending
-from nsl.ledger.model import GAS_N3, Asset, Block, ChainName, EndpointHealth
+from nsl.ledger.errors import NodeError
+from nsl.ledger.model import GAS_N3, Asset, Balance, Block, ChainName, EndpointHealth, Fees, Mined
 from nsl.transactions.ports import (
     Draft,
     Executed,
@@ -184,6 +185,78 @@ class NeoN3:
                 verdicts.append(Executed(each.hash, raw.fee, execution.failure(log, each)))
         return verdicts
 
+    # What the ledger asks -----------------------------------------------------------------------------------------
+
+    async def mined(self, transaction: str) -> Mined | None:
+        """A transaction on a block; None for one that is in the pool or nowhere."""
+        raw_request, log_request = node.raw_transaction(transaction), node.application_log(transaction)
+        requests: list[Request[Any]] = [raw_request, log_request]
+        answers = await self._rpc.batch(requests)
+        raw, log = _found(raw_request, answers[0]), _found(log_request, answers[1])
+        if raw is None or raw.blockhash is None or log is None:
+            return None
+        block = await self._rpc.one(node.header(raw.blockhash))
+        return Mined(
+            chain=self.name,
+            hash=raw.hash,
+            sender=raw.sender,
+            fee=raw.fee,
+            block_height=block.index,
+            block_hash=block.hash,
+            time=_time(block.time),
+            succeeded=execution.halted(log),
+        )
+
+    async def asset(self, contract: str) -> Asset | None:
+        """A NEP-17 token's symbol and decimals, by its own word."""
+        symbol, decimals = await self._rpc.all(
+            [node.invoke_function(contract, each) for each in ("symbol", "decimals")]
+        )
+        return node.token(contract, symbol, decimals)
+
+    async def balances(self, address: str, assets: Sequence[Asset]) -> Sequence[Balance]:
+        """The named assets by ``balanceOf``, then what the node's token index adds, where it keeps one."""
+        account = ScriptHash.from_address(address)
+        named = [node.invoke_function(asset.contract or "", "balanceOf", account) for asset in assets]
+        runs = await self._rpc.all(named)
+        found = [
+            Balance(asset, node.integer_result(run, f"balanceOf of {asset.symbol}"))
+            for asset, run in zip(assets, runs, strict=True)
+        ]
+        index = (await self._rpc.batch([node.balances(account)]))[0]
+        if isinstance(index, RpcError):
+            return found
+        known = {asset.contract for asset in assets}
+        return found + [each.balance() for each in index.balance if each.assethash not in known and each.symbol]
+
+    async def fees(self) -> Fees:
+        """The price of a test run of one GAS transfer, and the Policy contract's own numbers.
+
+        The validators' account sends it, which holds GAS on most networks; where not, a transfer of nothing is run,
+        whose price is a little lower.
+        """
+        validators = ScriptHash.from_address((await self._rpc.one(node.block(await self.height()))).nextconsensus)
+        probes = [building.price_probe(validators, amount) for amount in (1, 0)]
+        requests: list[Request[Any]] = [
+            node.network_fee(building.PRICE_PROBE),
+            node.invoke_function(POLICY, "getFeePerByte"),
+            node.invoke_function(POLICY, "getExecFeeFactor"),
+            *(node.invoke_script(script, validators) for script in probes),
+        ]
+        network_fee, per_byte, factor, *runs = await self._rpc.all(requests)
+        consumed = [int(run.gasconsumed) for run in runs if run.halted]
+        if not consumed:
+            raise NodeError("The node cannot test-run a transfer.")
+        return Fees(
+            chain=self.name,
+            asset=GAS_N3,
+            transfer=building.system_fee(consumed[0]) + int(network_fee.networkfee),
+            prices={
+                "fee_per_byte": node.integer_result(per_byte, "getFeePerByte"),
+                "exec_fee_factor": node.integer_result(factor, "getExecFeeFactor"),
+            },
+        )
+
 
 def _plan(draft: Draft) -> building.Plan | Rejected:
     try:
@@ -207,6 +280,10 @@ def _block(answer: node.BlockAnswer) -> Block:
         height=answer.index,
         hash=answer.hash,
         previous_hash=answer.previousblockhash,
-        time=datetime.fromtimestamp(answer.time / 1000, UTC),
+        time=_time(answer.time),
         transactions=tuple(each.hash for each in answer.tx),
     )
+
+
+def _time(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)

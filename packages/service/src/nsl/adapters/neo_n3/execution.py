@@ -13,6 +13,11 @@ TRANSFER_EVENT = "Transfer"
 TRANSFER_FIELDS = 3
 
 
+def halted(log: ApplicationLog) -> bool:
+    """Whether the VM ended well, which says nothing of what a token did."""
+    return [each.vmstate for each in log.executions if each.trigger == "Application"] == ["HALT"]
+
+
 def failure(log: ApplicationLog, expected: Expected) -> Rejected | None:
     """None when the transfer happened; else what went wrong, with the VM's own words where it has some."""
     runs = [each for each in log.executions if each.trigger == "Application"]

@@ -11,7 +11,7 @@ import msgspec
 
 from nsl.adapters.json_rpc import Network, Request
 from nsl.ledger.errors import NodeError
-from nsl.ledger.model import ChainName
+from nsl.ledger.model import Asset, Balance, ChainName
 from nsl_protocol.n3.address import SCRIPT_HASH_BYTES, ScriptHash
 
 UNKNOWN_BLOCK = -101
@@ -19,7 +19,9 @@ UNKNOWN_CONTRACT = -102
 UNKNOWN_TRANSACTION = -103
 UNKNOWN_CONTAINER = -105
 UNKNOWN_HEIGHT = -109
-METHOD_NOT_FOUND = -32601
+# More would be no token that anyone can reckon with; the bounds keep a hostile contract's answer small.
+DECIMALS_MAX = 77
+SYMBOL_CHARACTERS_MAX = 32
 
 
 class Protocol(msgspec.Struct, frozen=True):
@@ -95,7 +97,14 @@ class BlockAnswer(msgspec.Struct, frozen=True):
     previousblockhash: str
     index: int
     time: int
+    nextconsensus: str
     tx: list[BlockTransaction]
+
+
+class Header(msgspec.Struct, frozen=True):
+    hash: str
+    index: int
+    time: int
 
 
 class RawTransaction(msgspec.Struct, frozen=True):
@@ -134,10 +143,16 @@ class ApplicationLog(msgspec.Struct, frozen=True):
 
 
 class TokenBalance(msgspec.Struct, frozen=True):
+    """``symbol`` and ``decimals`` are neo-go's; the C# node has them too since 3.5."""
+
     assethash: str
     amount: str
     symbol: str = ""
-    decimals: str | int = ""
+    decimals: str | int = 0
+
+    def balance(self) -> Balance:
+        asset = Asset(ChainName.NEO_N3, self.assethash, self.symbol, int(self.decimals))
+        return Balance(asset, int(self.amount))
 
 
 class TokenBalances(msgspec.Struct, frozen=True):
@@ -150,6 +165,7 @@ _TEXT = msgspec.json.Decoder(str)
 _INVOCATION = msgspec.json.Decoder(Invocation)
 _NETWORK_FEE = msgspec.json.Decoder(NetworkFee)
 _BLOCK = msgspec.json.Decoder(BlockAnswer)
+_HEADER = msgspec.json.Decoder(Header)
 _RAW_TRANSACTION = msgspec.json.Decoder(RawTransaction)
 _APPLICATION_LOG = msgspec.json.Decoder(ApplicationLog)
 _BALANCES = msgspec.json.Decoder(TokenBalances)
@@ -199,6 +215,10 @@ def block_hash(height: int) -> Request[str]:
     return Request("getblockhash", (height,), _TEXT)
 
 
+def header(block_hash: str) -> Request[Header]:
+    return Request("getblockheader", (block_hash, 1), _HEADER)
+
+
 def raw_transaction(transaction: str) -> Request[RawTransaction]:
     return Request("getrawtransaction", (transaction, 1), _RAW_TRANSACTION)
 
@@ -217,3 +237,14 @@ def integer_result(run: Invocation, what: str) -> int:
     if found is None:
         raise NodeError(f"{what} does not answer with a number: {run.exception or run.state}")
     return found
+
+
+def token(contract: str, symbol: Invocation, decimals: Invocation) -> Asset | None:
+    """What a contract says of itself; None where it says nothing that a NEP-17 token would."""
+    if not (symbol.halted and decimals.halted and symbol.stack and decimals.stack):
+        return None
+    name, places = symbol.stack[0].raw(), decimals.stack[0].integer()
+    if name is None or places is None or not 0 <= places <= DECIMALS_MAX:
+        return None
+    text = name.decode("ascii", "replace")[:SYMBOL_CHARACTERS_MAX]
+    return Asset(ChainName.NEO_N3, contract, text, places) if text.isprintable() else None

@@ -14,7 +14,7 @@ OUTCOMES: dict[int, tuple[Sending, str, str]] = {
     -502: (Sending.LATER, "POOL_FULL", "the pool drains with every block"),
     -503: (Sending.TAKEN, "", "in the pool already"),
     -504: (Sending.REJECTED, "FEE_TOO_LOW", "the network fee stands in the signed bytes"),
-    -505: (Sending.REJECTED, "BLOCKED_BY_POLICY", "a signer is blocked by the Policy contract"),
+    -505: (Sending.REJECTED, "REFUSED_BY_POLICY", "a signer is blocked, or the system fee is above a block's"),
     -506: (Sending.REJECTED, "INVALID_SCRIPT", "the script stands in the signed bytes"),
     -507: (Sending.LATER, "NOT_YET_VALID", "an attribute: NotValidBefore lies ahead; validUntilBlock bounds the wait"),
     -508: (Sending.REJECTED, "INVALID_SIGNATURE", "also a wrong magic number"),

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from nsl.adapters.json_rpc import RpcError
 from nsl.adapters.neo_x import node
 from nsl.ledger.errors import NodeError
+from nsl.ledger.model import Asset, ChainName
 from nsl.transactions.ports import Draft, Rejected, SignedBytes, Unsigned
 from nsl_protocol.enclave.messages import Signature
 from nsl_protocol.errors import CodecError
-from nsl_protocol.evm.abi import WORD_BYTES, encode_balance_of, encode_transfer
+from nsl_protocol.evm.abi import WORD_BYTES, decode_text, decode_uint, encode_balance_of, encode_transfer
 from nsl_protocol.evm.address import EvmAddress
 from nsl_protocol.evm.transaction import EvmSignature, FeeMarketTransaction, parse_unsigned, transaction_hash
 
@@ -17,6 +18,12 @@ GAS_MARGIN_PERCENT = 20
 # The base fee is set by Policy and rarely moves; a cap of twice of it outlasts a change. Only the real one is charged.
 BASE_FEE_FACTOR = 2
 SIGNATURE_BYTES = 64
+# EIP-20 allows 255 decimals, but no amount above 77 of them fits a number of the VM.
+DECIMALS_MAX = 77
+SYMBOL_CHARACTERS_MAX = 32
+_NOBODY = "0x" + "00" * 20
+#: A transfer of nothing from nobody to nobody, for its gas.
+PRICE_PROBE = {"from": _NOBODY, "to": _NOBODY, "value": "0x0", "data": "0x"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,22 @@ def gas_fees(tip: node.Header | None, priority_fee: int) -> GasFees:
 def balance_call(contract: str, owner: str) -> dict[str, str]:
     """The call that reads an ERC-20 balance."""
     return {"to": contract, "data": _hex(encode_balance_of(EvmAddress.parse(owner)))}
+
+
+def token_call(contract: str, selector: bytes) -> dict[str, str]:
+    """The call of a function without arguments."""
+    return {"to": contract, "data": _hex(selector)}
+
+
+def token(contract: str, symbol: bytes, decimals: bytes) -> Asset | None:
+    """What a contract says of itself; None where it says nothing that an ERC-20 token would."""
+    try:
+        name, places = decode_text(symbol), decode_uint(decimals)
+    except CodecError:
+        return None
+    if not name or not name.isprintable() or places > DECIMALS_MAX:
+        return None
+    return Asset(ChainName.NEO_X, contract, name[:SYMBOL_CHARACTERS_MAX], places)
 
 
 def would_fail(refusal: RpcError) -> Rejected:

@@ -1,4 +1,4 @@
-"""Neo X as the pipeline sees it."""
+"""Neo X as the pipeline and the ledger see it."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -6,10 +6,13 @@ from typing import Any, Self
 
 from nsl.adapters.json_rpc import JsonRpc, Request, RpcError, accepted
 from nsl.adapters.neo_x import building, execution, node, sending
-from nsl.ledger.model import Asset, Block, ChainName, EndpointHealth
+from nsl.ledger.errors import NodeError
+from nsl.ledger.model import GAS_NEO_X, Asset, Balance, Block, ChainName, EndpointHealth, Fees, Mined
 from nsl.transactions.ports import Draft, Executed, Expected, Rejected, Sending, Sent, SignedBytes, Unsigned
 from nsl_protocol.enclave.messages import Signature
 from nsl_protocol.errors import CodecError
+from nsl_protocol.evm.abi import DECIMALS, SYMBOL
+from nsl_protocol.evm.address import EvmAddress
 
 BLOCKS_PER_CALL = 8
 
@@ -38,6 +41,8 @@ class NeoX:
     def health(self) -> list[EndpointHealth]:
         """What is known of each node, without asking."""
         return self._rpc.health()
+
+    # What the pipeline asks --------------------------------------------------------------------------------------
 
     async def spendable(self, address: str, asset: Asset) -> int:
         """The balance of one asset at the tip."""
@@ -155,6 +160,67 @@ class NeoX:
             for each, receipt in zip(expected, receipts, strict=True)
         ]
 
+    # What the ledger asks -----------------------------------------------------------------------------------------
+
+    async def mined(self, transaction: str) -> Mined | None:
+        """A transaction on a block of the canonical chain."""
+        receipt = await self._rpc.one(node.receipt(transaction))
+        block = None if receipt is None else await self._rpc.one(node.header(receipt.block_number))
+        if receipt is None or block is None or block.hash != receipt.block_hash:
+            return None
+        return Mined(
+            chain=self.name,
+            hash=transaction,
+            sender=str(EvmAddress.parse(receipt.from_)),
+            fee=receipt.fee,
+            block_height=receipt.block_number,
+            block_hash=block.hash,
+            time=_time(block.timestamp),
+            succeeded=receipt.status == 1,
+        )
+
+    async def asset(self, contract: str) -> Asset | None:
+        """An ERC-20 token's symbol and decimals, by its own word."""
+        requests = [node.call(building.token_call(contract, each)) for each in (SYMBOL, DECIMALS)]
+        symbol, decimals = await self._rpc.batch(requests)
+        if isinstance(symbol, RpcError) or isinstance(decimals, RpcError):
+            return None
+        return building.token(contract, symbol, decimals)
+
+    async def balances(self, address: str, assets: Sequence[Asset]) -> Sequence[Balance]:
+        """The named assets. A node of Neo X keeps no index of what else an account holds."""
+        requests: list[Request[Any]] = [
+            node.balance(address) if each.contract is None else node.call(building.balance_call(each.contract, address))
+            for each in assets
+        ]
+        answers = await self._rpc.all(requests)
+        return [
+            Balance(asset, int(answer) if asset.contract is None else node.word(answer, f"balanceOf of {asset.symbol}"))
+            for asset, answer in zip(assets, answers, strict=True)
+        ]
+
+    async def fees(self) -> Fees:
+        """What a transfer of nothing costs at the tip's base fee and the node's hint of a tip."""
+        requests: list[Request[Any]] = [
+            node.TIP,
+            node.PRIORITY_FEE,
+            node.GAS_PRICE,
+            node.estimate_gas(building.PRICE_PROBE),
+        ]
+        tip, priority_fee, gas_price, gas = await self._rpc.all(requests)
+        if tip is None:
+            raise NodeError("The node has no latest block.")
+        return Fees(
+            chain=self.name,
+            asset=GAS_NEO_X,
+            transfer=gas * (tip.base_fee_per_gas + priority_fee),
+            prices={
+                "base_fee": int(tip.base_fee_per_gas),
+                "priority_fee": int(priority_fee),
+                "gas_price": int(gas_price),
+            },
+        )
+
 
 def _plan(draft: Draft) -> building.Plan | Rejected:
     try:
@@ -169,6 +235,10 @@ def _block(answer: node.BlockAnswer) -> Block:
         height=answer.number,
         hash=answer.hash,
         previous_hash=answer.parent_hash,
-        time=datetime.fromtimestamp(answer.timestamp, UTC),
+        time=_time(answer.timestamp),
         transactions=tuple(answer.transactions),
     )
+
+
+def _time(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
