@@ -5,7 +5,7 @@ The validator's key is made for each state folder. It is also the faucet, becaus
 `docs/node-configuration.md`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ class N3Node:
     directory: Path
     port: int
     block_time_ms: int
-    validator_key: bytes
+    validator_key: bytes = field(repr=False)
 
     @classmethod
     def at(cls, state: StateFolder, *, block_time_ms: int = 1000) -> "N3Node":

@@ -10,7 +10,7 @@ import pwd
 import shutil
 import signal
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, LiteralString
@@ -19,7 +19,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
-from nsl.cli.up.errors import NotReady, ProgramMissing
+from nsl.cli.up.errors import ProgramMissing
 from nsl.cli.up.process import Child, ProcessSpec, run
 from nsl.cli.up.state import StateFolder
 from nsl.kit.db import load_queries
@@ -49,7 +49,7 @@ class Postgres:
 
     directory: Path
     port: int
-    passwords: dict[str, str]
+    passwords: dict[str, str] = field(repr=False)
 
     @classmethod
     def at(cls, state: StateFolder) -> "Postgres":
@@ -125,7 +125,6 @@ class Postgres:
                 await connection.execute(_statement("open_database", **_names(database=DATABASE, role=role)))
         async with await self._connect(DATABASE) as connection:
             await connection.execute(_statement("own_schema", **_names(owner=OWNER)))
-            await connection.execute(_statement("close_schema"))
 
     async def _connect(self, database: str) -> psycopg.AsyncConnection[Any]:
         url = self.url(SUPERUSER, database)

@@ -21,7 +21,5 @@ REVOKE ALL ON DATABASE {database} FROM PUBLIC;
 GRANT CONNECT ON DATABASE {database} TO {role};
 
 -- name: own_schema
+-- Others keep USAGE, which every role has on a fresh schema, and have no CREATE (PostgreSQL 15 and later).
 ALTER SCHEMA public OWNER TO {owner};
-
--- name: close_schema
-REVOKE ALL ON SCHEMA public FROM PUBLIC;

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Self
 
 import httpx
-from nsl.cli.up.certificates import make_certificates
 
 from nsl.adapters.networks import N3_NETWORKS, NEO_X_NETWORKS
+from nsl.cli.up.certificates import make_certificates
 from nsl.cli.up.errors import NotReady, ProgramMissing
 from nsl.cli.up.kme import Kme
 from nsl.cli.up.n3 import MAGIC, N3Node

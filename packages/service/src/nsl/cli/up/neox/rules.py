@@ -4,9 +4,12 @@ Sources: bane-labs/go-ethereum `core/txpool/validation.go` (tips), `eth/gasprice
 (tags), `contracts/solidity/Policy.sol` (the fees are policy, not a market).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from nsl_protocol.errors import CodecError
+from nsl_protocol.evm import rlp
 
 GWEI = 10**9
 BASE_FEE_WEI = 20 * GWEI
@@ -28,17 +31,13 @@ _GETTERS = {
     "aeabd743": 0,  # envelopeFee()
 }
 
-_OWN_ACCOUNTS = frozenset(
-    {
-        "eth_accounts",
-        "eth_sendTransaction",
-        "eth_sign",
-        "eth_signTransaction",
-        "eth_signTypedData",
-        "eth_requestAccounts",
-    }
-    | {"eth_signTypedData_v3", "eth_signTypedData_v4", "eth_sendUnsignedTransaction", "eth_coinbase", "eth_mining"},
-)
+# What only a node with keys, or one under development, would do.
+_OWN_ACCOUNTS = frozenset((
+    "eth_coinbase", "eth_mining", "eth_requestAccounts", "eth_sendTransaction", "eth_sendUnsignedTransaction",
+    "eth_sign", "eth_signTransaction", "eth_signTypedData", "eth_signTypedData_v3", "eth_signTypedData_v4",
+))  # fmt: skip
+_RLP_LIST = 0xC0  # the first byte of a legacy transaction is not below it
+_ACCESS_LIST_TYPE = 1  # EIP-2930: chain, nonce, gas price; later types: chain, nonce, tip, cap
 _NAMESPACES = ("eth_", "net_", "web3_")
 _UNKNOWN_TAGS = frozenset({"finalized", "safe"})
 
@@ -58,6 +57,11 @@ class Refusal:
     message: str
 
 
+_ANSWERS = {
+    "eth_gasPrice": Answer(hex(BASE_FEE_WEI + TIP_MIN_WEI)),
+    "eth_maxPriorityFeePerGas": Answer(hex(TIP_MIN_WEI)),
+    "eth_accounts": Answer([]),  # a public node holds no keys
+}
 UNDERPRICED = Refusal(SERVER_ERROR, "transaction underpriced")
 
 
@@ -65,12 +69,8 @@ def judge(method: str, params: Any) -> Answer | Refusal | None:
     """The verdict on a call; None lets it pass to the node."""
     if method == "eth_sendRawTransaction":
         return _judge_transaction(params)
-    if method == "eth_gasPrice":
-        return Answer(hex(BASE_FEE_WEI + TIP_MIN_WEI))
-    if method == "eth_maxPriorityFeePerGas":
-        return Answer(hex(TIP_MIN_WEI))
-    if method == "eth_accounts":
-        return Answer([])
+    if method in _ANSWERS:
+        return _ANSWERS[method]
     if method in _OWN_ACCOUNTS or not method.startswith(_NAMESPACES):
         return Refusal(NO_SUCH_METHOD, f"the method {method} does not exist/is not available")
     if tag := _unknown_tag(params):
@@ -115,31 +115,16 @@ def _judge_transaction(params: Any) -> Refusal | None:
 def offered_fees(raw: bytes) -> tuple[int, int]:
     """Tip cap and fee cap of a signed transaction, wei per gas; a gas price is both (EIP-1559).
 
-    Reads no more than it must: the node reads and checks the whole.
-
     Raises:
-        ValueError, IndexError: not the beginning of a transaction.
+        CodecError, IndexError: not a transaction.
     """
-    if raw[0] >= 0xC0:  # legacy: [nonce, gasPrice, ...]
-        price = _integers(raw, 2)[1]
-        return price, price
-    fields = {1: 3, 2: 4, 3: 4, 4: 4}[raw[0]]  # EIP-2930: [chain, nonce, gasPrice]; later: [chain, nonce, tip, cap]
-    numbers = _integers(raw[1:], fields)
-    return numbers[-1 if fields == 3 else -2], numbers[-1]
-
-
-def _integers(rlp: bytes, count: int) -> Sequence[int]:
-    """The first items of an RLP list, which must be integers."""
-    position = 1 if rlp[0] < 0xF8 else 1 + rlp[0] - 0xF7
-    found = []
-    for _ in range(count):
-        first = rlp[position]
-        length = 0 if first < 0x80 else first - 0x80
-        if length > 32:
-            raise ValueError("not an integer")
-        found.append(first if first < 0x80 else int.from_bytes(rlp[position + 1 : position + 1 + length], "big"))
-        position += 1 + length
-    return found
+    legacy = raw[0] >= _RLP_LIST
+    tip_field, cap_field = (1, 1) if legacy else (2, 2) if raw[0] == _ACCESS_LIST_TYPE else (2, 3)
+    fields = rlp.decode(raw if legacy else raw[1:])
+    if isinstance(fields, bytes):
+        raise CodecError("must be a list", field="transaction")
+    tip, cap = (rlp.decode_uint(fields[place], 256, "fee") for place in (tip_field, cap_field))
+    return tip, cap
 
 
 def _unknown_tag(params: Any) -> str | None:
