@@ -59,6 +59,8 @@ VALIDATOR = ec.derive_private_key(int.from_bytes(VALIDATOR_KEY, "big"), ec.SECP2
 OPEN_SCRIPTS = tuple(script.push_int(100 + number) + bytes.fromhex("4511") for number in range(16))
 OPEN = {ScriptHash.of(each): each for each in OPEN_SCRIPTS}
 SENDERS = tuple(OPEN)[:4]
+# Within the node's limit of a day ahead (864,000 blocks of 100 ms), and hours from its first block.
+FAR = 500_000
 
 
 def signature(key: ec.EllipticCurvePrivateKey, data: bytes) -> bytes:
@@ -129,7 +131,7 @@ class Generator:
             nonce=self._number(32),
             system_fee=self._number(20),
             network_fee=notary_fee + 200_000_000 + self._number(20),
-            valid_until_block=height + 2_000 + self._number(18),
+            valid_until_block=FAR + self._number(18),
             signers=signers,
             attributes=attributes,
             script=self._transfer().script(),

@@ -12,14 +12,14 @@ from nsl_protocol.n3.address import ScriptHash
 from nsl_protocol.n3.attributes import Attribute, Conflicts, NotValidBefore
 from nsl_protocol.n3.transaction import Transaction, sign_data
 from nsl_protocol.n3.witness import Action, And, Boolean, CalledByEntry, Not, Or, Rule, Scope, Signer, Witness
-from tests.protocol.n3.generate import COMMITTEE, VALIDATOR, signature
+from tests.protocol.n3.generate import COMMITTEE, FAR, VALIDATOR, signature
 from tests.support.n3_node import COMMITTEE_SCRIPT, MAGIC, VALIDATOR_KEY, N3Node, RpcError
 from tests.support.n3_node import VALIDATOR as VALIDATOR_PUBLIC
 
 
 def send(node: N3Node, signer: Signer, *attributes: Attribute, magic: int = MAGIC, nonce: int = 1) -> str:
     """A small transaction of the committee, which has all GAS; answers the hash the node gives."""
-    unsigned = Transaction(nonce, 1000, 10**8, 5_000, (signer,), script.push_int(1), attributes)
+    unsigned = Transaction(nonce, 1000, 10**8, FAR, (signer,), script.push_int(1), attributes)
     proof = verification.invocation(signature(VALIDATOR, sign_data(magic, unsigned)))
     return put(node, unsigned.signed(Witness(proof, COMMITTEE_SCRIPT)).to_bytes())
 
@@ -52,7 +52,7 @@ def test_the_node_refuses_the_same_conflict_twice_as_we_do(node: N3Node) -> None
     twice = (Conflicts(bytes(32)), Conflicts(bytes(32)))
     with pytest.raises(CodecError, match="twice"):
         send(node, Signer(COMMITTEE), *twice)
-    unsigned = Transaction(30, 1000, 10**8, 5_000, (Signer(COMMITTEE),), b"\x11", twice[:1])
+    unsigned = Transaction(30, 1000, 10**8, FAR, (Signer(COMMITTEE),), b"\x11", twice[:1])
     # Built by hand: the count and the second one behind the first.
     head, tail = unsigned.unsigned_bytes()[:-36], unsigned.unsigned_bytes()[-2:]
     by_hand = head + b"\x02" + twice[0].to_bytes() * 2 + tail

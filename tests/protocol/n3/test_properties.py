@@ -17,7 +17,7 @@ from nsl_protocol.n3.address import ScriptHash
 from nsl_protocol.n3.script import Transfer, parse_transfer
 from nsl_protocol.n3.transaction import Transaction, sign_data
 from nsl_protocol.n3.witness import And, Condition, Not, Or, Signer, Witness
-from tests.protocol.n3.generate import COMMITTEE, GAS, SENDERS, VALIDATOR, Generator, signature
+from tests.protocol.n3.generate import COMMITTEE, FAR, GAS, SENDERS, VALIDATOR, Generator, signature
 from tests.protocol.n3.oracles import mamba_agrees, neon_agrees, node_agrees
 from tests.support.n3_node import COMMITTEE_SCRIPT, MAGIC, N3Node, binary
 from tests.support.n3_node import VALIDATOR as VALIDATOR_PUBLIC
@@ -42,7 +42,7 @@ def funded(node: N3Node) -> N3Node:
     """The node, once the open accounts have GAS and the validator is the notary."""
     made = b"".join(script.transfer_script(GAS, COMMITTEE, sender, 5_000_000 * 10**8) for sender in SENDERS)
     made += script.call(ROLES, "designateAsRole", P2P_NOTARY, (VALIDATOR_PUBLIC.raw,))
-    setup = Transaction(1, 2 * 10**8, 10**8, 1000, (Signer(COMMITTEE),), made)
+    setup = Transaction(1, 2 * 10**8, 10**8, FAR, (Signer(COMMITTEE),), made)
     proof = Witness(verification.invocation(signature(VALIDATOR, sign_data(MAGIC, setup))), COMMITTEE_SCRIPT)
     node.call("sendrawtransaction", base64.b64encode(setup.signed(proof).to_bytes()).decode())
     assert node.wait_for(setup.hash)["vmstate"] == "HALT"
