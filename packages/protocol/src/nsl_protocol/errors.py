@@ -1,9 +1,9 @@
 """What can be wrong with bytes or text that claim to be something.
 
-    CodecError                  any input that is not exactly what it claims to be
-    ├── ChecksumError           a Base58Check or NEP-2 checksum does not match: a typing error, most likely
-    ├── WrongVersionError       well formed, but of another kind or network (an address of Neo 2, another chain)
-    └── LimitError              larger than the format or a node allows
+CodecError                  any input that is not exactly what it claims to be
+├── ChecksumError           a Base58Check or NEP-2 checksum does not match: a typing error, most likely
+├── WrongVersionError       well formed, but of another kind or network (an address of Neo 2, another chain)
+└── LimitError              larger than the format or a node allows
 """
 
 

@@ -239,7 +239,7 @@ def _pack(stack: list[tuple[Value, int]]) -> tuple[tuple[Value, ...], int]:
     return tuple(value for value, _ in items), depth
 
 
-def _push(value: Value, depth: int) -> bytes:  # noqa: PLR0911 - one return for each kind
+def _push(value: Value, depth: int) -> bytes:
     match value:
         case None:
             return push_null()

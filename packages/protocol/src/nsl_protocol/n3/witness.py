@@ -224,7 +224,7 @@ def _read_rule(reader: Reader) -> Rule:
     return Rule(Action(action), _read_condition(reader, NESTING_MAX))
 
 
-def _condition_bytes(condition: Condition, depth: int) -> bytes:  # noqa: PLR0911 - one return for each kind
+def _condition_bytes(condition: Condition, depth: int) -> bytes:
     match condition:
         case Boolean(value):
             return bytes((ConditionType.BOOLEAN, value))
@@ -252,7 +252,7 @@ def _list_bytes(kind: ConditionType, expressions: tuple[Condition, ...], depth: 
     return bytes((kind, len(expressions))) + b"".join(_condition_bytes(each, depth) for each in expressions)
 
 
-def _read_condition(reader: Reader, depth: int) -> Condition:  # noqa: C901, PLR0911 - one case for each kind
+def _read_condition(reader: Reader, depth: int) -> Condition:
     kind = reader.uint(1, "condition")
     match kind:
         case ConditionType.BOOLEAN:
