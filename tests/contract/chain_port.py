@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from nsl.adapters.neo_n3 import NeoN3
+from nsl.adapters.neo_x import NeoX
 from nsl.kit.ids import new_id
 from nsl.ledger.model import Asset, parse_address
 from nsl.transactions.ports import Draft, Executed, Expected, Rejected, Sending, SignedBytes, Unsigned
@@ -25,7 +27,7 @@ MINED_TIMEOUT_SECONDS = 20
 class Scene(ABC):
     """A chain with an account that holds at least 100 of the native GAS and 100 of ``token``'s smallest unit."""
 
-    chain: "NeoN3 | NeoX"  # noqa: F821 - either adapter; named for people
+    chain: NeoN3 | NeoX
     sender: str
     public_key: bytes
     native: Asset
@@ -74,6 +76,14 @@ class Scene(ABC):
                 if all(found):
                     return [each for each in found if each is not None]
                 await asyncio.sleep(0.05)
+
+    async def until_height(self, height: int) -> None:
+        """Until the chain is that long."""
+        async with asyncio.timeout(MINED_TIMEOUT_SECONDS):
+            while True:
+                if await self.chain.height() >= height:
+                    return
+                await asyncio.sleep(0.02)
 
 
 def expectation(draft: Draft, signed: SignedBytes) -> Expected:

@@ -28,6 +28,9 @@ from nsl_protocol.n3.verification import account
 from tests.contract.chain_port import ChainPort, Scene, expectation
 from tests.support.drivers import n3_node
 
+# a wrong checksum, an address of Neo X, nothing, an address of Neo Legacy
+BAD_ADDRESSES = ("NVNvVRW5Q5naSx2k2iZm7xRgtRNGuZppAL", "0x" + "aa" * 20, "", "AGofsxAUDwt52KjaB664GYsqVAkULYvKNt")
+
 
 @dataclass
 class N3Scene(Scene):
@@ -78,7 +81,7 @@ async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[N3Sce
             public_key=public_key,
             native=GAS_N3,
             token=NEO_N3,
-            bad_addresses=("NVNvVRW5Q5naSx2k2iZm7xRgtRNGuZppAL", "0x" + "aa" * 20, "", "AGofsxAUDwt52KjaB664GYsqVAkULYvKNt"),
+            bad_addresses=BAD_ADDRESSES,
             key=key,
         )
 
@@ -99,8 +102,7 @@ class TestNeoN3(ChainPort):
         height = await scene.chain.height()
         signed = await scene.rebuilt(valid_until_block=height + 4)
         assert (await scene.chain.send([signed]))[0].outcome is Sending.TAKEN
-        while await scene.chain.height() <= height + 5:
-            pass
+        await scene.until_height(height + 5)
         assert (await scene.chain.send([signed]))[0].outcome is Sending.TAKEN
 
     async def test_one_that_is_not_valid_yet_is_kept(self, scene: N3Scene) -> None:

@@ -23,12 +23,15 @@ from nsl_protocol.evm.abi import encode_transfer
 from nsl_protocol.evm.address import EvmAddress
 from nsl_protocol.evm.keccak import keccak256
 from nsl_protocol.evm.transaction import FeeMarketTransaction, parse_unsigned
-from tests.contract.chain_port import ChainPort, Scene, expectation
+from tests.contract.chain_port import MINED_TIMEOUT_SECONDS, ChainPort, Scene, expectation
 from tests.service.adapters import erc20
 from tests.service.adapters.erc20 import Manner
 from tests.support.drivers import neox_node
 
 GWEI = 10**9
+
+# a wrong checksum, an address of Neo N3, nothing, too short a one
+BAD_ADDRESSES = ("0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAee", "NVNvVRW5Q5naSx2k2iZm7xRgtRNGuZppAK", "", "0x12")
 
 
 @dataclass
@@ -67,10 +70,13 @@ async def deploy(node: NeoxNode, owner: str, manner: Manner) -> Asset:
         async def run(**fields: str) -> Any:
             prices = {"maxFeePerGas": hex(40 * GWEI), "maxPriorityFeePerGas": hex(20 * GWEI)}
             sent = await rpc.call("eth_sendTransaction", {"from": bank, "gas": "0x100000", **prices, **fields})
-            while (receipt := await rpc.call("eth_getTransactionReceipt", sent)) is None:
-                await asyncio.sleep(0.02)
-            assert receipt["status"] == "0x1"
-            return receipt
+            async with asyncio.timeout(MINED_TIMEOUT_SECONDS):
+                while True:
+                    receipt = await rpc.call("eth_getTransactionReceipt", sent)
+                    if receipt is not None:
+                        assert receipt["status"] == "0x1"
+                        return receipt
+                    await asyncio.sleep(0.02)
 
         created = await run(data="0x" + erc20.creation_code(manner).hex())
         contract = EvmAddress.parse(created["contractAddress"])
@@ -94,7 +100,7 @@ async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[NeoXS
             public_key=key.public_key.format(),
             native=GAS_NEO_X,
             token=tokens[Manner.REVERTS],
-            bad_addresses=("0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAee", "NVNvVRW5Q5naSx2k2iZm7xRgtRNGuZppAK", "", "0x12"),
+            bad_addresses=BAD_ADDRESSES,
             key=key,
             tokens=tokens,
             node=node,
@@ -182,9 +188,8 @@ class TestNeoX(ChainPort):
     async def test_a_block_that_was_rolled_back_confirms_nothing_and_the_same_bytes_are_taken_again(
         self, scene: NeoXScene
     ) -> None:
-        quiet_until = await scene.chain.height() + 10  # so that no other transaction is rolled back with this one
-        while await scene.chain.height() < quiet_until:
-            await asyncio.sleep(0.05)
+        # so that no other transaction is rolled back with this one
+        await scene.until_height(await scene.chain.height() + 10)
         [draft] = await scene.drafts((GAS_NEO_X, 1))
         signed = scene.signed((await scene.chain.prepare([draft]))[0])
         expected = expectation(draft, signed)

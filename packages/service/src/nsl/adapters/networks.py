@@ -6,7 +6,10 @@ of City of Zion and NSPCC; Neo X those of docs.neox.network. Public endpoints ar
 sets ``NSL_N3_RPC_URLS`` and ``NSL_NEOX_RPC_URLS`` to nodes of their own.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from nsl.ledger.errors import WrongNetwork
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +60,21 @@ NEO_X_NETWORKS = {
         ),
     ),
 }
+
+
+def chosen(
+    known: Mapping[str, PublicNetwork], network: str, rpc_urls: Sequence[str], number: int | None
+) -> PublicNetwork:
+    """The network to use: an official one by its name, or a private one by its number.
+
+    Raises:
+        WrongNetwork: a number that is not the named network's, or neither a known name nor a number and endpoints.
+    """
+    official = known.get(network)
+    if official is None:
+        if number is None or not rpc_urls:
+            raise WrongNetwork(f"The network {network!r} needs its number and its RPC endpoints.")
+        return PublicNetwork(number, tuple(rpc_urls))
+    if number not in (None, official.number):
+        raise WrongNetwork(f"{network} has the number {official.number}, not {number}: leave it out, or correct it.")
+    return PublicNetwork(official.number, tuple(rpc_urls) or official.rpc_urls)

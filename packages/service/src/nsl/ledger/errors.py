@@ -42,6 +42,10 @@ class BadAddress(Unprocessable):
     code = "INVALID_ADDRESS"
 
 
+class BadHash(Unprocessable):
+    code = "INVALID_HASH"
+
+
 class BadAsset(Unprocessable):
     code = "UNKNOWN_ASSET"
 

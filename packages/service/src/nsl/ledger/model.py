@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from nsl.ledger.errors import BadAddress, BadAmount, BadAsset, UnknownChain
+from nsl.ledger.errors import BadAddress, BadAmount, BadAsset, BadHash, UnknownChain
 from nsl_protocol.errors import CodecError
 from nsl_protocol.evm.address import EvmAddress
 from nsl_protocol.n3.address import ScriptHash
@@ -106,6 +106,7 @@ class ChainStatus:
 # Both VMs hold larger numbers, but an N3 integer is signed.
 AMOUNT_MAX = 2**255 - 1
 AMOUNT_CHARACTERS_MAX = 160
+_HASH = re.compile(r"0x[0-9a-fA-F]{64}")
 _AMOUNT = re.compile(r"([0-9]+)(?:\.([0-9]+))?")
 
 
@@ -143,6 +144,13 @@ def parse_chain(text: str) -> ChainName:
     except ValueError:
         names = " and ".join(ChainName)
         raise UnknownChain(f"There is no chain {text[:40]!r}: the chains are {names}.") from None
+
+
+def parse_hash(text: str, *, field: str = "transaction") -> str:
+    """A transaction's hash, lower case. Raises BadHash."""
+    if not _HASH.fullmatch(text):
+        raise BadHash("A transaction's hash is 0x and 64 hexadecimal digits.", field=field)
+    return text.lower()
 
 
 def parse_address(chain: ChainName, text: str, *, field: str = "address") -> str:

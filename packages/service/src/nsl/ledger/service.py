@@ -18,6 +18,7 @@ from nsl.ledger.model import (
     parse_address,
     parse_asset,
     parse_chain,
+    parse_hash,
 )
 from nsl.ledger.ports import ChainReader
 
@@ -25,6 +26,8 @@ FRESH_SECONDS = 1.0
 FRESH_ENTRIES_MAX = 4096
 # What a token says of itself never changes; the bound is for the memory.
 TOKENS_MAX = 4096
+# N3 counts blocks in 32 bits, and Neo X will not come further.
+HEIGHT_MAX = 2**32 - 1
 
 
 class Ledger:
@@ -53,6 +56,8 @@ class Ledger:
             UnknownChain, UnknownBlock, NodeDown.
         """
         reader = self.reader(chain)
+        if height is not None and height > HEIGHT_MAX:
+            raise UnknownBlock(f"{reader.name} has no block {height} yet.")
         wanted = await self._kept(("height", reader.name), reader.height) if height is None else height
         found = await self._kept(("block", reader.name, wanted), lambda: reader.blocks(wanted, wanted))
         if not found:
@@ -64,9 +69,10 @@ class Ledger:
         """A transaction on a block.
 
         Raises:
-            UnknownChain, UnknownTransaction, NodeDown.
+            UnknownChain, BadHash, UnknownTransaction, NodeDown.
         """
         reader = self.reader(chain)
+        transaction = parse_hash(transaction)
         found: Mined | None = await self._kept(("mined", reader.name, transaction), lambda: reader.mined(transaction))
         if found is None:
             raise UnknownTransaction(f"No block of {reader.name} holds this transaction.")
