@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
+from nsl.keys.model import Key
 from nsl.ledger.model import Asset, Block, ChainName
 from nsl_protocol.enclave.messages import Refused, Signature, SignOrder
 
@@ -93,6 +94,8 @@ class Chain(Protocol):
     """One blockchain, through however many endpoints."""
 
     name: ChainName
+    #: magic number on N3, chain id on Neo X
+    network: int
 
     async def spendable(self, address: str, asset: Asset) -> int:
         """The balance of one asset, in its smallest unit, at the tip."""
@@ -120,6 +123,13 @@ class Chain(Protocol):
 
     async def executed(self, expected: Sequence[Expected]) -> Sequence[Executed | None]:
         """What became of transactions; None for one that is on no block of the canonical chain."""
+
+
+class KeyDirectory(Protocol):
+    """The keys slice, as an intent sees it."""
+
+    async def get(self, tenant: UUID, key: UUID) -> Key:
+        """One of the tenant's keys. Raises Missing."""
 
 
 class Signer(Protocol):

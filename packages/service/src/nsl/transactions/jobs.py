@@ -1,0 +1,267 @@
+"""The pipeline's four steps for one chain: prepare, sign, send, follow.
+
+Each takes a batch under row locks, does its I/O, and commits what came of it; each may be repeated at any time and run
+by any number of workers. The order of commitments is what keeps money safe: unsigned bytes before the enclave sees
+them, signed bytes before the node does (ARCHITECTURE.md, decision 5).
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from nsl.kit.clock import now, random_bytes
+from nsl.kit.db import Connection, Database
+from nsl.ledger.model import Block, ChainName
+from nsl.transactions import store
+from nsl.transactions.model import (
+    Failed,
+    Mined,
+    Overdue,
+    Prepared,
+    Rejected,
+    Sent,
+    Signed,
+    State,
+    Transaction,
+    Unmined,
+    transition,
+)
+from nsl.transactions.ports import Chain, Draft, Expected, Sending, SignedBytes, Signer, Unsigned
+from nsl.transactions.ports import Rejected as CannotBuild
+from nsl_protocol.enclave.messages import KeyName, Refused, Signable, SignEvmTransaction, SignN3Transaction, SignOrder
+
+BATCH_MAX: Final = 256
+BLOCKS_AT_ONCE_MAX: Final = 20
+BLOCKS_KEPT: Final = 1000
+_N3_NONCE_BYTES: Final = 4
+
+type Step = tuple[Transaction, Transaction]
+
+
+class Pipeline:
+    """Drives every tenant's transactions on one chain. Each method answers how many it moved.
+
+    Raises:
+        Unavailable: from every method, when database, node or enclave is down; nothing of that batch has happened, or
+            what has happened is found again by the next try.
+    """
+
+    def __init__(self, database: Database, chain: Chain, signer: Signer) -> None:
+        self._database = database
+        self._chain = chain
+        self._signer = signer
+        self.name = chain.name
+
+    # Prepare ----------------------------------------------------------------------------------------------------------
+
+    async def prepare(self) -> int:
+        """Price and build accepted intents, and commit the bytes unsigned."""
+        async with self._database.transaction() as connection:
+            taken = await store.take_accepted(connection, self.name, BATCH_MAX)
+            if not taken:
+                return 0
+            transactions = [each for each, _ in taken]
+            nonces = await self._nonces(connection, transactions)
+            drafts = [
+                Draft(
+                    id=each.id,
+                    sender=each.sender,
+                    public_key=public_key,
+                    asset=each.asset,
+                    to=each.to,
+                    amount=each.amount,
+                    nonce=nonce,
+                    valid_for_seconds=each.valid_for_seconds,
+                )
+                for (each, public_key), nonce in zip(taken, nonces, strict=True)
+            ]
+            steps = self._prepared(transactions, drafts, await self._chain.prepare(drafts))
+            await store.save(connection, steps)
+        return len(steps)
+
+    async def _nonces(self, connection: Connection, transactions: Sequence[Transaction]) -> list[int]:
+        """On Neo X each account's lowest free nonces, held until this database transaction ends; on N3 random bits."""
+        if self.name is ChainName.NEO_N3:
+            return [int.from_bytes(random_bytes(_N3_NONCE_BYTES)) for _ in transactions]
+        senders = sorted({each.sender for each in transactions})
+        await store.lock_accounts(connection, self.name, senders)
+        following = {sender: await self._chain.next_nonce(sender) for sender in senders}
+        held = await store.nonces_held(connection, self.name, following)
+        nonces = []
+        for each in transactions:
+            nonce = following[each.sender]
+            while nonce in held[each.sender]:
+                nonce += 1
+            following[each.sender] = nonce + 1
+            nonces.append(nonce)
+        return nonces
+
+    def _prepared(
+        self, transactions: Sequence[Transaction], drafts: Sequence[Draft], built: Sequence[Unsigned | CannotBuild]
+    ) -> list[Step]:
+        """A nonce that is not used leaves a gap, so on Neo X what follows it in this batch waits for the next one."""
+        at, steps, gaps = now(), [], set[str]()
+        for transaction, draft, answer in zip(transactions, drafts, built, strict=True):
+            if isinstance(answer, CannotBuild):
+                gaps.add(transaction.sender)
+                event: Prepared | Rejected = Rejected(Failed(answer.code, answer.message))
+            elif self.name is ChainName.NEO_X and transaction.sender in gaps:
+                continue
+            else:
+                event = Prepared(draft.nonce, answer.unsigned, answer.fee_max, answer.valid_until)
+            steps.append((transaction, transition(transaction, event, at)))
+        return steps
+
+    # Sign -------------------------------------------------------------------------------------------------------------
+
+    async def sign(self) -> int:
+        """Have the enclave sign exactly the committed bytes, and commit the result."""
+        async with self._database.transaction() as connection:
+            taken = await store.take_prepared(connection, self.name, BATCH_MAX)
+            if not taken:
+                return 0
+            orders = [
+                SignOrder(KeyName(each.tenant.bytes, each.from_key.bytes, each.key_version), wrapped, self._what(each))
+                for each, wrapped in taken
+            ]
+            answers = await self._signer.sign(orders)
+            at, steps = now(), []
+            for (transaction, _), answer in zip(taken, answers, strict=True):
+                if isinstance(answer, Refused):
+                    event: Signed | Rejected = Rejected(Failed(answer.code, answer.reason))
+                else:
+                    made = self._chain.attach(_unsigned(transaction), answer)
+                    event = Signed(made.raw, made.hash)
+                steps.append((transaction, transition(transaction, event, at)))
+            await store.save(connection, steps)
+        return len(steps)
+
+    def _what(self, transaction: Transaction) -> Signable:
+        if self.name is ChainName.NEO_N3:
+            return SignN3Transaction(self._chain.network, _unsigned(transaction))
+        return SignEvmTransaction(self._chain.network, _unsigned(transaction))
+
+    # Send -------------------------------------------------------------------------------------------------------------
+
+    async def send(self) -> int:
+        """Broadcast committed bytes that are due, for the first time or again."""
+        async with self._database.transaction() as connection:
+            taken = await store.take_to_send(connection, self.name, now(), BATCH_MAX)
+            if not taken:
+                return 0
+            answers = await self._chain.send([SignedBytes(_raw(each), str(each.hash)) for each in taken])
+            used = any(answer.outcome is Sending.NONCE_USED for answer in answers)
+            # Asked after the answers: the block that used the nonce is not above this height.
+            height = await self._chain.height() if used else None
+            at, steps = now(), []
+            for transaction, answer in zip(taken, answers, strict=True):
+                match answer.outcome:
+                    case Sending.TAKEN:
+                        event: Sent | Rejected = Sent(taken=True)
+                    case Sending.REJECTED:
+                        event = Rejected(Failed(answer.code, answer.message))
+                    case Sending.NONCE_USED:
+                        event = Sent(taken=False, nonce_used_height=height)
+                    case Sending.LATER | Sending.EXPIRED:
+                        # Only the follower says that something expired: it has seen every block.
+                        event = Sent(taken=False)
+                steps.append((transaction, transition(transaction, event, at)))
+            await store.save(connection, steps)
+        return len(steps)
+
+    # Follow -----------------------------------------------------------------------------------------------------------
+
+    async def follow(self) -> int:
+        """Read the blocks since the last time, or go back to where the chain still is what was read.
+
+        Answers how many blocks the cursor moved.
+        """
+        async with self._database.transaction() as connection:
+            place = await store.cursor(connection, self.name, lock=True)
+            if place is None:
+                return await self._begin(connection)
+            height, hash_ = place
+            tip = await self._chain.height()
+            if tip > height:
+                blocks = await self._chain.blocks(height + 1, min(tip, height + BLOCKS_AT_ONCE_MAX))
+                if blocks and _continues(blocks, height, hash_):
+                    await self._advance(connection, blocks)
+                    return len(blocks)
+            if await self._chain.block_hash(height) == hash_:
+                return 0
+            return await self._rewind(connection, height)
+
+    async def _begin(self, connection: Connection) -> int:
+        """The first time, following begins at the tip: nothing of ours can stand below it."""
+        if await store.cursor(connection, self.name) is not None:
+            return 0
+        height = await self._chain.height()
+        hash_ = await self._chain.block_hash(height)
+        if hash_ is not None:
+            await store.begin_cursor(connection, self.name, height, hash_)
+        return 0
+
+    async def _advance(self, connection: Connection, blocks: Sequence[Block]) -> None:
+        heights = {hash_: block.height for block in blocks for hash_ in block.transactions}
+        found = await store.to_find(connection, self.name, list(heights)) if heights else []
+        expected = [Expected(str(each.hash), each.asset, each.sender, each.to, each.amount) for each in found]
+        at, steps = now(), []
+        for transaction, executed in zip(found, await self._chain.executed(expected), strict=True):
+            if executed is None:
+                # The chain changed under our hands: the next turn finds the fork.
+                return
+            failure = None if executed.failure is None else Failed(executed.failure.code, executed.failure.message)
+            mined = Mined(heights[executed.hash], executed.fee, failure)
+            steps.append((transaction, transition(transaction, mined, at)))
+        await store.save(connection, steps)
+        last = blocks[-1]
+        await store.remember_blocks(connection, self.name, {block.height: block.hash for block in blocks})
+        await store.move_cursor(connection, self.name, last.height, last.hash, keep=BLOCKS_KEPT)
+        await self._close_overdue(connection, last.height)
+
+    async def _close_overdue(self, connection: Connection, height: int) -> None:
+        at, steps = now(), []
+        for transaction in await store.overdue(connection, self.name, height):
+            if transaction.valid_until is not None and transaction.valid_until < height:
+                event: Overdue | Rejected = Overdue()
+            else:
+                event = Rejected(
+                    Failed("NONCE_USED", "Another transaction of this account, sent from elsewhere, took its nonce.")
+                )
+            steps.append((transaction, transition(transaction, event, at)))
+        await store.save(connection, steps)
+
+    async def _rewind(self, connection: Connection, height: int) -> int:
+        """Back to the last block that the chain still has; what stood above it is sent again, the same bytes."""
+        kept = await store.blocks_below(connection, self.name, height, BLOCKS_KEPT)
+        common, hash_ = kept[-1]
+        for each_height, each_hash in kept:
+            if await self._chain.block_hash(each_height) == each_hash:
+                common, hash_ = each_height, each_hash
+                break
+        at = now()
+        gone = await store.mined_above(connection, self.name, common)
+        await store.save(connection, [(each, transition(each, Unmined(), at)) for each in gone])
+        await store.move_cursor(connection, self.name, common, hash_, keep=BLOCKS_KEPT)
+        return common - height
+
+
+def _continues(blocks: Sequence[Block], height: int, hash_: str) -> bool:
+    """Whether the blocks are the ones right after that one."""
+    previous = hash_
+    for number, block in enumerate(blocks, start=height + 1):
+        if block.height != number or block.previous_hash != previous:
+            return False
+        previous = block.hash
+    return True
+
+
+def _unsigned(transaction: Transaction) -> bytes:
+    if transaction.unsigned is None:
+        raise ValueError(f"{transaction.id} has no unsigned bytes while {State.PREPARED}")
+    return transaction.unsigned
+
+
+def _raw(transaction: Transaction) -> bytes:
+    if transaction.raw is None:
+        raise ValueError(f"{transaction.id} has no signed bytes while {State.SIGNED}")
+    return transaction.raw

@@ -1,0 +1,169 @@
+-- The application's statements run under row-level security; the worker's see every tenant (decision 4 in docs/adr).
+
+-- name: insert
+-- One round trip for the intent and the first line of its history; nothing when the Idempotency-Key is taken.
+WITH made AS (
+    INSERT INTO transactions (
+        id, tenant_id, idempotency_key, request_sha256, chain, kind, state, from_key, key_version, sender,
+        asset_contract, asset_symbol, asset_decimals, recipient, amount, valid_for_seconds, created_at, updated_at
+    )
+    VALUES (
+        %(id)s, %(tenant_id)s, %(idempotency_key)s, %(request_sha256)s, %(chain)s, %(kind)s, %(state)s, %(from_key)s,
+        %(key_version)s, %(sender)s, %(asset_contract)s, %(asset_symbol)s, %(asset_decimals)s, %(recipient)s,
+        %(amount)s, %(valid_for_seconds)s, %(created_at)s, %(created_at)s
+    )
+    ON CONFLICT (tenant_id, idempotency_key) DO NOTHING
+    RETURNING id, tenant_id, state, created_at
+)
+INSERT INTO transaction_history (transaction_id, tenant_id, state, at)
+SELECT id, tenant_id, state, created_at FROM made
+RETURNING transaction_id
+
+-- name: by_idempotency_key
+SELECT * FROM transactions WHERE tenant_id = %(tenant_id)s AND idempotency_key = %(idempotency_key)s
+
+-- name: by_id
+SELECT * FROM transactions WHERE id = %(id)s
+
+-- name: history
+SELECT state, at FROM transaction_history WHERE transaction_id = %(id)s ORDER BY number
+
+-- name: page
+-- Newest first; a cursor is the last id of the page before. `accepted` stands for `prepared` too.
+SELECT * FROM transactions
+WHERE tenant_id = %(tenant_id)s
+    AND (%(before)s::uuid IS NULL OR id < %(before)s)
+    AND (%(states)s::text[] IS NULL OR state = ANY(%(states)s))
+    AND (%(chain)s::text IS NULL OR chain = %(chain)s)
+ORDER BY id DESC
+LIMIT %(limit)s
+
+-- name: in_flight
+-- What an account has promised already: by asset, and the fees of all. What is not priced yet is counted.
+SELECT asset_contract, sum(amount) AS amount, coalesce(sum(fee_max), 0) AS fees,
+    count(*) FILTER (WHERE fee_max IS NULL) AS unpriced
+FROM transactions
+WHERE chain = %(chain)s AND sender = %(sender)s AND state IN ('accepted', 'prepared', 'signed', 'submitted')
+GROUP BY asset_contract
+
+-- name: take_accepted
+-- Oldest first. Rows that another worker holds are skipped; a worker that dies lets go of its rows by itself.
+SELECT t.*, v.public_key
+FROM transactions t
+JOIN key_versions v ON v.key_id = t.from_key AND v.version = t.key_version
+WHERE t.chain = %(chain)s AND t.state = 'accepted'
+ORDER BY t.id
+LIMIT %(limit)s
+FOR UPDATE OF t SKIP LOCKED
+
+-- name: take_prepared
+SELECT t.*, v.wrapped
+FROM transactions t
+JOIN key_versions v ON v.key_id = t.from_key AND v.version = t.key_version
+WHERE t.chain = %(chain)s AND t.state = 'prepared'
+ORDER BY t.id
+LIMIT %(limit)s
+FOR UPDATE OF t SKIP LOCKED
+
+-- name: take_to_send
+-- By nonce, so that a node never sees a gap that the next line would fill.
+SELECT * FROM transactions
+WHERE chain = %(chain)s AND state IN ('signed', 'submitted') AND next_send_at <= %(now)s
+ORDER BY nonce, id
+LIMIT %(limit)s
+FOR UPDATE SKIP LOCKED
+
+-- name: note_accounts
+INSERT INTO chain_accounts (chain, address)
+SELECT %(chain)s, a FROM unnest(%(addresses)s::text[]) AS a
+ON CONFLICT DO NOTHING
+
+-- name: lock_accounts
+-- In one order, so that two workers wait for each other instead of for ever.
+SELECT address FROM chain_accounts
+WHERE chain = %(chain)s AND address = ANY(%(addresses)s)
+ORDER BY address
+FOR UPDATE
+
+-- name: nonces_held
+-- Also those of mined transactions, because a node may stand before their block again.
+SELECT t.sender, t.nonce
+FROM transactions t
+JOIN unnest(%(addresses)s::text[], %(first)s::text[]) AS a(address, first) ON t.sender = a.address
+WHERE t.chain = %(chain)s AND t.nonce >= a.first::numeric
+    AND (t.state IN ('prepared', 'signed', 'submitted', 'confirmed') OR t.block_height IS NOT NULL)
+
+-- name: save
+-- The new state of a batch and what its history notes, in one round trip.
+WITH changed AS (
+    UPDATE transactions t
+    SET state = c.state, nonce = c.nonce::numeric, fee_max = c.fee_max::numeric, valid_until = c.valid_until,
+        unsigned = coalesce(c.unsigned, t.unsigned), raw = coalesce(c.raw, t.raw), hash = c.hash, sends = c.sends,
+        next_send_at = c.next_send_at, nonce_used_height = c.nonce_used_height, block_height = c.block_height,
+        fee = c.fee::numeric, failure_code = c.failure_code, failure_message = c.failure_message,
+        updated_at = c.updated_at
+    FROM unnest(
+        %(id)s::uuid[], %(state)s::text[], %(nonce)s::text[], %(fee_max)s::text[], %(valid_until)s::bigint[],
+        %(unsigned)s::bytea[], %(raw)s::bytea[], %(hash)s::text[], %(sends)s::integer[],
+        %(next_send_at)s::timestamptz[], %(nonce_used_height)s::bigint[], %(block_height)s::bigint[],
+        %(fee)s::text[], %(failure_code)s::text[], %(failure_message)s::text[], %(updated_at)s::timestamptz[]
+    ) AS c(
+        id, state, nonce, fee_max, valid_until, unsigned, raw, hash, sends, next_send_at, nonce_used_height,
+        block_height, fee, failure_code, failure_message, updated_at
+    )
+    WHERE t.id = c.id
+)
+INSERT INTO transaction_history (transaction_id, tenant_id, state, at)
+SELECT n.id, n.tenant_id, n.state, n.at
+FROM unnest(%(noted_id)s::uuid[], %(noted_tenant)s::uuid[], %(noted_state)s::text[], %(noted_at)s::timestamptz[])
+    WITH ORDINALITY AS n(id, tenant_id, state, at, position)
+ORDER BY n.position
+
+-- name: begin_cursor
+INSERT INTO chain_cursors (chain, height, hash) VALUES (%(chain)s, %(height)s, %(hash)s) ON CONFLICT DO NOTHING
+
+-- name: cursor
+SELECT height, hash FROM chain_cursors WHERE chain = %(chain)s
+
+-- name: take_cursor
+-- One worker follows a chain at a time.
+SELECT height, hash FROM chain_cursors WHERE chain = %(chain)s FOR UPDATE SKIP LOCKED
+
+-- name: move_cursor
+UPDATE chain_cursors SET height = %(height)s, hash = %(hash)s WHERE chain = %(chain)s
+
+-- name: remember_blocks
+INSERT INTO chain_blocks (chain, height, hash)
+SELECT %(chain)s, b.height, b.hash FROM unnest(%(heights)s::bigint[], %(hashes)s::text[]) AS b(height, hash)
+ON CONFLICT (chain, height) DO UPDATE SET hash = excluded.hash
+
+-- name: forget_blocks
+DELETE FROM chain_blocks WHERE chain = %(chain)s AND (height < %(oldest)s OR height > %(newest)s)
+
+-- name: blocks_below
+SELECT height, hash FROM chain_blocks
+WHERE chain = %(chain)s AND height <= %(height)s
+ORDER BY height DESC
+LIMIT %(limit)s
+
+-- name: to_find
+SELECT * FROM transactions
+WHERE chain = %(chain)s AND hash = ANY(%(hashes)s) AND state IN ('signed', 'submitted')
+FOR UPDATE
+
+-- name: overdue
+-- Every block that could hold them has been followed; or another transaction took their nonce, some blocks ago.
+SELECT * FROM transactions
+WHERE chain = %(chain)s AND state IN ('signed', 'submitted')
+    AND (valid_until < %(height)s OR nonce_used_height < %(height)s)
+FOR UPDATE SKIP LOCKED
+
+-- name: mined_above
+SELECT * FROM transactions WHERE chain = %(chain)s AND block_height > %(height)s FOR UPDATE
+
+-- name: backlog
+SELECT state, count(*) AS count,
+    coalesce(extract(epoch FROM %(now)s - min(created_at)), 0)::float8 AS oldest_seconds
+FROM transactions
+WHERE chain = %(chain)s AND state IN ('accepted', 'prepared', 'signed', 'submitted')
+GROUP BY state
