@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nsl.cli.up.process import Child, ProcessSpec, console_script
-from nsl.cli.up.state import StateFolder
+from nsl.cli.up.state import CREDENTIALS, StateFolder
 
 
 @dataclass(frozen=True)
@@ -15,13 +15,16 @@ class Kme:
     directory: Path
     tls: Path
     port: int
+    bootstrap: bool
 
     @classmethod
     def at(cls, state: StateFolder, tls: Path) -> "Kme":
         """The enclave of a state folder, on a port of its own."""
         directory = state.folder("kme")
         directory.chmod(0o700)
-        return cls(directory, tls, state.port("kme"))
+        # Once there are credentials there are keys under the old root: a lost seal is refused, never replaced.
+        bootstrap = not (state.path / CREDENTIALS).exists()
+        return cls(directory, tls, state.port("kme"), bootstrap)
 
     @property
     def address(self) -> str:
@@ -29,12 +32,12 @@ class Kme:
         return f"127.0.0.1:{self.port}"
 
     def spec(self) -> ProcessSpec:
-        """How it is run: no privilege can be gained; a new root is sealed only in an empty folder."""
+        """How it is run: no privilege can be gained; a new root is sealed only before the first credentials."""
         command = [
             console_script("nsl-enclave"), "kme", "--listen", self.address,
             "--tls-dir", str(self.tls), "--state", str(self.directory),
         ]  # fmt: skip
-        if not any(self.directory.iterdir()):
+        if self.bootstrap:
             command.append("--bootstrap")
         return ProcessSpec(
             name="kme",

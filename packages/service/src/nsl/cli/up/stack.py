@@ -11,26 +11,35 @@ from typing import Any, Self
 
 import httpx
 
-from nsl.adapters.networks import N3_NETWORKS, NEO_X_NETWORKS
 from nsl.cli.up.certificates import make_certificates
 from nsl.cli.up.errors import NotReady, ProgramMissing
 from nsl.cli.up.kme import Kme
 from nsl.cli.up.n3 import MAGIC, N3Node
 from nsl.cli.up.neox import NeoxNode
 from nsl.cli.up.neox.rules import CHAIN_ID
+from nsl.cli.up.networks import DEVNET, settings_of
 from nsl.cli.up.postgres import APP, OWNER, WORKER, Postgres
-from nsl.cli.up.process import Child, ProcessSpec, console_script, inherited_environment, is_free, listens, run
-from nsl.cli.up.state import StateFolder, write_private
+from nsl.cli.up.process import (
+    POLL_SECONDS,
+    Child,
+    ProcessSpec,
+    console_script,
+    inherited_environment,
+    is_free,
+    listens,
+    run,
+)
+from nsl.cli.up.state import CREDENTIALS, StateFolder, write_private
 from nsl.cli.up.supervisor import Progress, Supervisor
 from nsl.kit import migrate
-from nsl.kit.clock import monotonic
+from nsl.kit.clock import monotonic, pause
 from nsl.kit.errors import Failure
 
 HTTP_PORT = 5000
 METRICS_PORT = 9090
 WORKER_METRICS_PORT = 9091
 HTTP_OK = 200
-CREDENTIALS = "credentials.json"
+READY_TIMEOUT_SECONDS = 30.0
 API = "api"
 WORKER_PROCESS = "worker"
 
@@ -43,7 +52,7 @@ class StackOptions:
 
     Attributes:
         port: of the HTTP API. None: 5000, or a free one where that is taken; 0: a free one.
-        network: ``devnet`` runs both chains here; ``testnet`` and ``mainnet`` use the public ones.
+        network: ``devnet`` runs both chains here; else see ``networks.settings_of``.
         environment: more variables for API and worker, above ours.
         rewire: given a process's name (``api``, ``worker``) and its environment before each start; what it returns is
             used. Tests put proxies in front of node, enclave and PostgreSQL by it.
@@ -54,7 +63,7 @@ class StackOptions:
     n3_block_time_ms: int = 1000
     neox_block_time_ms: int = 1000
     port: int | None = None
-    network: str = "devnet"
+    network: str = DEVNET
     environment: Mapping[str, str] = field(default_factory=dict)
     rewire: Rewire | None = None
 
@@ -78,6 +87,7 @@ class Stack:
         self._exit = contextlib.AsyncExitStack()
         self._n3: N3Node | None = None
         self._neox: NeoxNode | None = None
+        self._network: dict[str, str] = {}
 
     async def __aenter__(self) -> Self:
         began = monotonic()
@@ -152,19 +162,11 @@ class Stack:
         return found | self._chains() | dict(self.options.environment)
 
     def _chains(self) -> dict[str, str]:
-        network = self.options.network
-        if network != "devnet":
-            return {
-                "NSL_N3_NETWORK": network,
-                "NSL_N3_RPC_URLS": ",".join(N3_NETWORKS[network].rpc_urls),
-                "NSL_NEOX_NETWORK": network,
-                "NSL_NEOX_RPC_URLS": ",".join(NEO_X_NETWORKS[network].rpc_urls),
-            }
-        found: dict[str, str] = {}
+        found = dict(self._network)
         if self._n3 is not None:
-            found |= {"NSL_N3_NETWORK": network, "NSL_N3_RPC_URLS": self._n3.url, "NSL_N3_MAGIC": str(MAGIC)}
+            found |= {"NSL_N3_NETWORK": DEVNET, "NSL_N3_RPC_URLS": self._n3.url, "NSL_N3_MAGIC": str(MAGIC)}
         if self._neox is not None:
-            found |= {"NSL_NEOX_NETWORK": network, "NSL_NEOX_RPC_URLS": self._neox.url}
+            found |= {"NSL_NEOX_NETWORK": DEVNET, "NSL_NEOX_RPC_URLS": self._neox.url}
             found |= {"NSL_NEOX_CHAIN_ID": str(CHAIN_ID)}
         return found
 
@@ -176,10 +178,13 @@ class Stack:
         self.postgres = Postgres.at(self.state)
         self.kme = Kme.at(self.state, tls)
         parts = [self._start_postgres(), self._start_kme()]
-        if self.options.network == "devnet":
+        if self.options.network == DEVNET:
             parts += [self._start_n3(), self._start_neox()]
+        else:
+            self._network = await settings_of(self.options.network)
         await _together(*parts)
         await _together(self._start_service(API), self._start_service(WORKER_PROCESS), self._bootstrap())
+        await self._until_ready()
 
     def _choose_ports(self) -> None:
         port = self.options.port
@@ -231,8 +236,8 @@ class Stack:
             command=(console_script("nsl"), "serve" if name == API else "work"),
             environment=environment,
             ready=ready,
-            ready_timeout_seconds=30,
-            advice=f"`/health/ready` at {self.base_url} names what is missing.",
+            ready_timeout_seconds=READY_TIMEOUT_SECONDS,
+            advice="Its log says what is missing.",
             death_signal=signal.SIGKILL,
             no_new_privs=True,
         )
@@ -240,11 +245,26 @@ class Stack:
         self._progress(f"{name} is ready" + (f" at {self.base_url}" if name == API else ""))
 
     async def _api_ready(self, _: Child) -> bool:
+        """It runs; what it depends on is another question, which a restart must not wait for."""
+        return (await self._get("/health/live"))[0] == HTTP_OK
+
+    async def _until_ready(self) -> None:
+        deadline = monotonic() + READY_TIMEOUT_SECONDS
+        while True:
+            status, text = await self._get("/health/ready")
+            if status == HTTP_OK:
+                return
+            if monotonic() > deadline:
+                raise NotReady(f"The API at {self.base_url} does not become ready: {text or 'no answer'}")
+            await pause(POLL_SECONDS)
+
+    async def _get(self, path: str) -> tuple[int, str]:
         async with httpx.AsyncClient(base_url=self.base_url, timeout=5, trust_env=False) as client:
             try:
-                return (await client.get("/health/ready")).status_code == HTTP_OK
+                answer = await client.get(path)
             except httpx.HTTPError:
-                return False
+                return 0, ""
+            return answer.status_code, answer.text
 
     async def _worker_ready(self, _: Child) -> bool:
         return await listens(self._worker_metrics_port)

@@ -15,6 +15,7 @@ from nsl.cli.up.process import free_port, is_free, started_at
 from nsl.kit.clock import random_text
 
 ENDING_TIMEOUT_SECONDS = 5
+CREDENTIALS = "credentials.json"  # of the platform administrator: base_url, client_id, client_secret, ...
 
 
 class StateFolder:

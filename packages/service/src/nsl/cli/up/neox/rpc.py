@@ -1,6 +1,6 @@
 """HTTP for the guard: one kept connection to the node, and a server of the few lines of HTTP/1.1 that JSON-RPC needs.
 
-A general client or server costs several times more processor time per call (`docs/adr`), and the guard stands in the
+A general client or server costs several times more processor time per call, and the guard stands in the
 way of every transaction of the benchmarks on the same two cores.
 """
 
