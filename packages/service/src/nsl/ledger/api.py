@@ -8,7 +8,8 @@ from typing import Annotated
 
 import msgspec
 from litestar import get
-from litestar.params import Dependency, Parameter
+from litestar.di import NamedDependency
+from litestar.params import FromPath, QueryParameter, SkipValidation
 
 from nsl.identity.model import Caller, Requires, Scope
 from nsl.kit.errors import Malformed
@@ -17,9 +18,6 @@ from nsl.ledger.service import Ledger
 
 HEIGHT_DIGITS_MAX = 18
 ASSETS_ASKED_MAX = 20
-
-type Reader = Annotated[Caller, Requires(Scope.LEDGER_READ)]
-type Chains = Annotated[Ledger, Dependency(skip_validation=True)]
 
 
 class AssetView(msgspec.Struct, frozen=True):
@@ -91,7 +89,9 @@ class FeesView(msgspec.Struct, frozen=True):
 
 
 @get("/v1/chains", operation_id="listChains", summary="The chains that are served", tags=["ledger"])
-async def list_chains(caller: Reader, ledger: Chains) -> ChainPage:  # noqa: ARG001 - the authority stands in the signature
+async def list_chains(
+    caller: Annotated[Caller, Requires(Scope.LEDGER_READ)], ledger: NamedDependency[SkipValidation[Ledger]]
+) -> ChainPage:
     return ChainPage([_chain(each) for each in await ledger.chains()])
 
 
@@ -101,7 +101,12 @@ async def list_chains(caller: Reader, ledger: Chains) -> ChainPage:  # noqa: ARG
     summary="A block by its height, or the latest",
     tags=["ledger"],
 )
-async def get_block(caller: Reader, ledger: Chains, chain: str, height: str) -> BlockView:  # noqa: ARG001 - authority
+async def get_block(
+    caller: Annotated[Caller, Requires(Scope.LEDGER_READ)],
+    ledger: NamedDependency[SkipValidation[Ledger]],
+    chain: FromPath[str],
+    height: FromPath[str],
+) -> BlockView:
     return _block(await ledger.block(chain, _height(height)))
 
 
@@ -112,10 +117,10 @@ async def get_block(caller: Reader, ledger: Chains, chain: str, height: str) -> 
     tags=["ledger"],
 )
 async def get_mined(
-    caller: Reader,  # noqa: ARG001 - the authority stands in the signature
-    ledger: Chains,
-    chain: str,
-    transaction: str,
+    caller: Annotated[Caller, Requires(Scope.LEDGER_READ)],
+    ledger: NamedDependency[SkipValidation[Ledger]],
+    chain: FromPath[str],
+    transaction: FromPath[str],
 ) -> MinedView:
     return _mined(await ledger.mined(chain, transaction))
 
@@ -127,11 +132,11 @@ async def get_mined(
     tags=["ledger"],
 )
 async def list_balances(
-    caller: Reader,  # noqa: ARG001 - the authority stands in the signature
-    ledger: Chains,
-    chain: str,
-    address: str,
-    asset: Annotated[list[str] | None, Parameter(max_items=ASSETS_ASKED_MAX)] = None,
+    caller: Annotated[Caller, Requires(Scope.LEDGER_READ)],
+    ledger: NamedDependency[SkipValidation[Ledger]],
+    chain: FromPath[str],
+    address: FromPath[str],
+    asset: Annotated[list[str] | None, QueryParameter(max_items=ASSETS_ASKED_MAX)] = None,
 ) -> BalancePage:
     return BalancePage([_balance(each) for each in await ledger.balances(chain, address, asset or ())])
 
@@ -142,7 +147,11 @@ async def list_balances(
     summary="What a plain transfer of GAS costs now, and the chain's prices",
     tags=["ledger"],
 )
-async def get_fees(caller: Reader, ledger: Chains, chain: str) -> FeesView:  # noqa: ARG001 - authority
+async def get_fees(
+    caller: Annotated[Caller, Requires(Scope.LEDGER_READ)],
+    ledger: NamedDependency[SkipValidation[Ledger]],
+    chain: FromPath[str],
+) -> FeesView:
     return _fees(await ledger.fees(chain))
 
 
