@@ -83,7 +83,7 @@ class Worker:
                 wait = min(RETRY_SECONDS_FIRST * 2**failures, RETRY_SECONDS_MAX)
                 _failed.labels(pipeline.name, name, error.code).inc()
                 _log.warning("step stopped", chain=pipeline.name, step=name, code=error.code, detail=error.detail)
-            except Exception:
+            except Exception:  # noqa: BLE001 - logged with its traceback and counted
                 # A defect in one step must not stop the others; it is loud, and its batch was rolled back.
                 failures += 1
                 wait = min(RETRY_SECONDS_FIRST * 2**failures, RETRY_SECONDS_MAX)
