@@ -1,0 +1,209 @@
+"""The pipeline on real parts, without HTTP: PostgreSQL, both devnets, the key enclave, a tenant and two funded keys."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from hashlib import sha256
+from pathlib import Path
+from uuid import UUID
+
+from nsl.adapters.enclave import EnclaveClient
+from nsl.adapters.neo_n3 import NeoN3
+from nsl.adapters.neo_x import NeoX
+from nsl.cli.up.certificates import make_certificates
+from nsl.cli.up.faucet import Payment, pay_n3, pay_neox
+from nsl.cli.up.kme import Kme
+from nsl.cli.up.n3 import MAGIC, N3Node
+from nsl.cli.up.neox import NeoxNode
+from nsl.cli.up.neox.rules import CHAIN_ID
+from nsl.cli.up.postgres import APP, OWNER, WORKER, Postgres
+from nsl.cli.up.supervisor import Supervisor
+from nsl.keys.model import Enclave, Key, KeyPolicy, KeyState, Usage
+from nsl.kit import migrate
+from nsl.kit.clock import now
+from nsl.kit.db import Database
+from nsl.kit.ids import new_id
+from nsl.ledger.model import GAS_N3, NEO_N3, ChainName
+from nsl.ledger.service import Ledger
+from nsl.transactions.jobs import Pipeline
+from nsl.transactions.model import FINAL, Transaction
+from nsl.transactions.ports import Chain
+from nsl.transactions.service import NewTransfer, Transactions
+from nsl_protocol.enclave.messages import Curve, KeyName
+from nsl_protocol.evm.address import EvmAddress
+from nsl_protocol.n3.keys import PublicKey
+from nsl_protocol.n3.verification import account
+from tests.support.drivers import running
+
+N3_FUNDS = 1_000 * 10**8
+NEO_FUNDS = 1_000
+NEO_X_FUNDS = 100 * 10**18
+
+
+class Directory:
+    """The keys slice's port, over the keys of this stand."""
+
+    def __init__(self) -> None:
+        self.keys: dict[UUID, Key] = {}
+
+    async def get(self, tenant: UUID, key: UUID) -> Key:  # noqa: ARG002
+        return self.keys[key]
+
+
+@dataclass
+class Stand:
+    """Everything, and short ways to use it."""
+
+    supervisor: Supervisor
+    postgres: Postgres
+    n3: N3Node
+    neox: NeoxNode
+    chains: dict[ChainName, Chain]
+    enclave: EnclaveClient
+    database: Database
+    tenant: UUID
+    transactions: Transactions
+    pipelines: dict[ChainName, Pipeline]
+    payers: dict[ChainName, Key]
+    count: int = field(default=0)
+
+    async def pay(self, chain: ChainName, to: str, amount: str, asset: str = "GAS", seconds: int = 900) -> Transaction:
+        """Accept a transfer under a fresh Idempotency-Key."""
+        self.count += 1
+        request = NewTransfer(
+            chain=chain, from_key=self.payers[chain].id, asset=asset, to=to, amount=amount, valid_for_seconds=seconds
+        )
+        name = f"payment-{self.count}"
+        return await self.transactions.create(self.tenant, name, sha256(name.encode()).digest(), request)
+
+    async def until_final(self, *made: Transaction, seconds: float = 30) -> list[Transaction]:
+        """Drive the pipelines until these transactions are final."""
+        async with asyncio.timeout(seconds):
+            while True:
+                found = [(await self.transactions.get(self.tenant, each.id))[0] for each in made]
+                if all(each.state in FINAL for each in found):
+                    return found
+                await self.turn()
+                await asyncio.sleep(0.02)
+
+    async def turn(self) -> None:
+        """Every step of both chains, once."""
+        for pipeline in self.pipelines.values():
+            for step in (pipeline.prepare, pipeline.sign, pipeline.send, pipeline.follow):
+                await step()
+
+
+@asynccontextmanager
+async def pipeline_stand(directory: Path) -> AsyncIterator[Stand]:
+    """Start everything, 100 ms blocks, and fund the payers.
+
+    Raises:
+        ProgramMissing: there is no anvil.
+    """
+    async with AsyncExitStack() as stack:
+        state, supervisor = await stack.enter_async_context(running(directory))
+        tls = state.folder("tls")
+        make_certificates(tls)
+        server, n3 = Postgres.at(state), N3Node.at(state, block_time_ms=100)
+        neox, kme = NeoxNode.at(state, block_time_ms=100), Kme.at(state, tls)
+        await server.prepare()
+        await n3.prepare()
+        for spec in (server.spec(), n3.spec(), neox.spec(), kme.spec()):
+            await supervisor.start(spec)
+        await server.provision()
+        for phase in migrate.PHASES:
+            await migrate.apply(server.url(OWNER), phase)
+        host, _, port = kme.address.rpartition(":")
+        enclave = await stack.enter_async_context(EnclaveClient(host, int(port), tls))
+        app = await stack.enter_async_context(Database(server.url(APP)))
+        worker = await stack.enter_async_context(Database(server.url(WORKER)))
+        chains: dict[ChainName, Chain] = {
+            ChainName.NEO_N3: await stack.enter_async_context(NeoN3(MAGIC, [n3.url])),
+            ChainName.NEO_X: await stack.enter_async_context(NeoX(CHAIN_ID, [neox.url])),
+        }
+        tenant, keys = await _tenant(app), Directory()
+        payers = {
+            ChainName.NEO_N3: await _key(app, enclave, tenant, Curve.SECP256R1),
+            ChainName.NEO_X: await _key(app, enclave, tenant, Curve.SECP256K1),
+        }
+        keys.keys = {key.id: key for key in payers.values()}
+        stand = Stand(
+            supervisor=supervisor,
+            postgres=server,
+            n3=n3,
+            neox=neox,
+            chains=chains,
+            enclave=enclave,
+            database=app,
+            tenant=tenant,
+            transactions=Transactions(app, chains, Ledger(chains), keys),
+            pipelines={name: Pipeline(worker, chain, enclave) for name, chain in chains.items()},
+            payers=payers,
+        )
+        await stand.turn()
+        await _fund(stand)
+        yield stand
+
+
+async def _fund(stand: Stand) -> None:
+    address = stand.payers[ChainName.NEO_N3].addresses[ChainName.NEO_N3]
+    await pay_n3(
+        stand.n3,
+        [Payment(address, N3_FUNDS, str(GAS_N3.contract)), Payment(address, NEO_FUNDS, str(NEO_N3.contract))],
+    )
+    await pay_neox(stand.neox, [Payment(stand.payers[ChainName.NEO_X].addresses[ChainName.NEO_X], NEO_X_FUNDS)])
+
+
+async def _tenant(app: Database) -> UUID:
+    tenant = new_id()
+    async with app.transaction(tenant) as connection:
+        await connection.execute(
+            "INSERT INTO tenants (id, name, requests_per_minute, key_requests_per_minute) VALUES (%s, 'stand', 1, 1)",
+            (tenant,),
+        )
+    return tenant
+
+
+async def _key(app: Database, enclave: EnclaveClient, tenant: UUID, curve: Curve) -> Key:
+    key_id = new_id()
+    made = await enclave.create_key(KeyName(tenant.bytes, key_id.bytes, 1), curve, blind_signing=False)
+    if curve is Curve.SECP256R1:
+        addresses = {ChainName.NEO_N3.value: account(PublicKey.from_bytes(made.public_key)).address}
+    else:
+        addresses = {ChainName.NEO_X.value: str(_evm_address(made.public_key))}
+    async with app.transaction(tenant) as connection:
+        await connection.execute(
+            "INSERT INTO keys (id, tenant_id, name, curve, version, state, usages, policy, rotation_days, rotates_at, "
+            "created_by, created_at) VALUES (%s, %s, 'payer', %s, 1, 'active', '{sign}', '{}', 90, now(), 'test', now())",
+            (key_id, tenant, curve.value),
+        )
+        await connection.execute(
+            "INSERT INTO key_versions (key_id, version, tenant_id, public_key, wrapped, enclave_mode, "
+            "enclave_measurement, created_at) VALUES (%s, 1, %s, %s, %s, 'sim', '', now())",
+            (key_id, tenant, made.public_key, made.wrapped),
+        )
+    return Key(
+        id=key_id,
+        name="payer",
+        curve=curve,
+        version=1,
+        state=KeyState.ACTIVE,
+        usages=(Usage.SIGN,),
+        policy=KeyPolicy(),
+        public_key=made.public_key,
+        addresses=addresses,
+        created_at=now(),
+        rotation_days=90,
+        rotates_at=now() + timedelta(days=90),
+        enclave=Enclave("sim", ""),
+    )
+
+
+def _evm_address(compressed: bytes) -> EvmAddress:
+    from coincurve import PublicKey as Secp256k1Key
+
+    return EvmAddress.from_public_key(Secp256k1Key(compressed).format(compressed=False))
+
+
