@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -207,11 +208,14 @@ async def test_a_node_that_speaks_nonsense_is_as_good_as_none(fast: N3Node, says
             assert await chain.height() > 0
 
 
-async def test_an_answer_that_is_too_large_is_cut_off(fast: N3Node) -> None:
+async def test_a_batch_whose_answer_is_too_large_is_asked_in_parts_and_one_that_is_too_large_alone_is_cut_off(
+    fast: N3Node,
+) -> None:
     async with JsonRpc(node.network(MAGIC), [fast.url], response_bytes_max=2000) as rpc:
+        assert [each.index for each in await rpc.all([node.block(index) for index in range(10)])] == list(range(10))
+        with pytest.raises(NodeError, match="more than 2000 bytes"):
+            await rpc.one(Request("getnativecontracts", (), msgspec.json.Decoder(msgspec.Raw)))
         assert await rpc.one(node.BLOCK_COUNT) > 0
-        with pytest.raises(NodeDown, match="more than 2000 bytes"):
-            await rpc.all([node.block(1)] * 10)
 
 
 async def test_a_batch_keeps_its_order_and_its_refusals_beyond_the_nodes_limit(fast: N3Node) -> None:
@@ -226,8 +230,12 @@ async def test_a_batch_keeps_its_order_and_its_refusals_beyond_the_nodes_limit(f
 
 async def test_an_answer_of_another_shape_is_not_passed_on(fast: N3Node) -> None:
     async with JsonRpc(node.network(MAGIC), [fast.url]) as rpc:
-        with pytest.raises(NodeDown, match="unreadable"):
-            await rpc.one(Request("getblockcount", (), UNREADABLE))
+        odd: Request[Any] = Request("getblockcount", (), UNREADABLE)
+        with pytest.raises(NodeError, match="unreadable"):
+            await rpc.one(odd)
+        first, second = await rpc.batch([odd, node.BLOCK_COUNT])
+        assert isinstance(first, RpcError)
+        assert second > 0
 
 
 async def test_no_endpoint_is_a_mistake_of_the_configuration() -> None:

@@ -24,6 +24,8 @@ PROBE_EVERY_SECONDS = 3.0
 SET_ASIDE_SECONDS_FIRST = 0.1
 SET_ASIDE_SECONDS_MAX = 5.0
 HTTP_OK = 200
+#: our own code, of the range that JSON-RPC leaves to applications: one result of a batch has an unexpected shape
+UNREADABLE = -1
 
 
 class RpcError(msgspec.Struct, frozen=True):
@@ -75,6 +77,10 @@ class EndpointError(Exception):
     """One endpoint did not answer well; another may."""
 
 
+class AnswerTooLargeError(Exception):
+    """An answer above the limit: the question was too large, not the endpoint at fault."""
+
+
 class WrongEndpointError(EndpointError):
     """One endpoint serves another network."""
 
@@ -90,9 +96,11 @@ class _Endpoint:
     last_failure: str = "not asked yet"
 
     def failed(self, why: str) -> None:
-        wait = min(SET_ASIDE_SECONDS_FIRST * 2**self.failures, SET_ASIDE_SECONDS_MAX)
-        self.failures = min(self.failures + 1, 16)
-        self.aside_until = monotonic() + wait
+        present = monotonic()
+        if self.aside_until <= present:  # calls that were under way together fail together, and count as one
+            wait = min(SET_ASIDE_SECONDS_FIRST * 2**self.failures, SET_ASIDE_SECONDS_MAX)
+            self.failures = min(self.failures + 1, 16)
+            self.aside_until = present + wait
         self.verified = False
         self.last_failure = why
 
@@ -159,11 +167,19 @@ class JsonRpc:
     async def batch[T](self, requests: Sequence[Request[T]]) -> list[T | RpcError]:
         """Results in the order of the requests; an ``RpcError`` stands where the node refused.
 
-        More than the endpoint's limit are sent in several calls, one after the other.
+        More than the endpoint's limit are sent in several calls, one after the other; a batch whose answer is too
+        large is asked again in halves.
         """
         results: list[T | RpcError] = []
         for first in range(0, len(requests), self._batch_max):
-            results += await self._anywhere(requests[first : first + self._batch_max])
+            part = requests[first : first + self._batch_max]
+            try:
+                results += await self._anywhere(part)
+            except AnswerTooLargeError as error:
+                if len(part) == 1:
+                    raise NodeError(f"{self.network.name}: {error}.") from error
+                middle = len(part) // 2
+                results += [*await self.batch(part[:middle]), *await self.batch(part[middle:])]
         return results
 
     def health(self) -> list[EndpointHealth]:
@@ -231,7 +247,7 @@ class JsonRpc:
         try:
             async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
                 number, height = await self._ask(endpoint, [self.network.identity, self.network.height])
-        except (EndpointError, TimeoutError) as error:
+        except (EndpointError, AnswerTooLargeError, TimeoutError) as error:
             failure = EndpointError(str(error) or "no answer in time")
             endpoint.failed(str(failure))
             return failure
@@ -274,7 +290,7 @@ class JsonRpc:
                 async for chunk in response.aiter_raw():
                     size += len(chunk)
                     if size > self._response_bytes_max:
-                        raise EndpointError(f"an answer of more than {self._response_bytes_max} bytes")
+                        raise AnswerTooLargeError(f"an answer of more than {self._response_bytes_max} bytes")
                     chunks.append(chunk)
         except httpx.HTTPError as error:
             raise EndpointError(f"{type(error).__name__}") from error
@@ -284,7 +300,13 @@ class JsonRpc:
 def _result(request: Request[Any], reply: _Reply | None) -> Any:
     if reply is None or (reply.error is None and not bytes(reply.result)):
         raise EndpointError(f"no answer to {request.method}")
-    return reply.error if reply.error is not None else request.decoder.decode(reply.result)
+    if reply.error is not None:
+        return reply.error
+    try:
+        return request.decoder.decode(reply.result)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        # One contract's odd result must not spoil what was asked together with it.
+        return RpcError(UNREADABLE, f"unreadable answer: {error}")
 
 
 def accepted[T](request: Request[T], result: T | RpcError) -> T:

@@ -7,9 +7,10 @@ sender, whose witness counts only where the entry script calls (CalledByEntry).
 from dataclasses import dataclass
 from functools import lru_cache
 
-from nsl.adapters.neo_n3.node import Protocol
+from nsl.adapters.json_rpc import RpcError
+from nsl.adapters.neo_n3.node import Invocation, Protocol
 from nsl.ledger.model import GAS_N3
-from nsl.transactions.ports import Draft, SignedBytes
+from nsl.transactions.ports import Draft, Rejected, SignedBytes, Unsigned
 from nsl_protocol.enclave.messages import Signature
 from nsl_protocol.errors import CodecError
 from nsl_protocol.n3.address import ZERO, ScriptHash
@@ -19,6 +20,7 @@ from nsl_protocol.n3.transaction import Transaction, hash_text
 from nsl_protocol.n3.verification import account, invocation, single
 from nsl_protocol.n3.witness import Signer, Witness
 
+GAS = GAS_N3.contract or ""
 NONCE_MASK = 0xFFFFFFFF
 # The test run sees the state of now; the transaction runs a block or more later, on a state that may cost more.
 SYSTEM_FEE_MARGIN_PERCENT = 10
@@ -59,6 +61,28 @@ class Plan:
         unsigned = self.transaction(system_fee=0, network_fee=0, valid_until=0)
         return unsigned.signed(Witness(b"", self.verification)).to_bytes()
 
+    def build(
+        self, run: Invocation | RpcError, *, network_fee: int, valid_until: int, balance: int
+    ) -> Unsigned | Rejected:
+        """The unsigned transaction. ``balance`` is the sender's GAS, which must cover fees and what is sent of it."""
+        if isinstance(run, RpcError):
+            return Rejected("EXECUTION_FAULT", f"The node cannot run the transfer: {run.text}")
+        if not run.halted or run.leaves_false:
+            return Rejected("EXECUTION_FAULT", f"The test run failed: {run.exception or 'it answers false'}"[:400])
+        transaction = self.transaction(
+            system_fee=system_fee(int(run.gasconsumed)), network_fee=network_fee, valid_until=valid_until
+        )
+        fee = transaction.system_fee + transaction.network_fee
+        needed = fee + (self.draft.amount if self.draft.asset.contract == GAS else 0)
+        if balance < needed:
+            return short(f"transfer and fee need {needed} datoshi", balance)
+        return Unsigned(transaction.unsigned_bytes(), fee, valid_until)
+
+
+def short(need: str, balance: int) -> Rejected:
+    """The account cannot pay."""
+    return Rejected("INSUFFICIENT_FUNDS", f"The account is short of funds: {need}, it holds {balance}.")
+
 
 def plan(draft: Draft) -> Plan:
     """Read a draft.
@@ -90,7 +114,7 @@ def valid_until(height: int, valid_for_seconds: int, protocol: Protocol) -> int:
 
 def price_probe(sender: ScriptHash, amount: int) -> bytes:
     """The script of a GAS transfer to nobody, for its price."""
-    return transfer_script(ScriptHash.parse(GAS_N3.contract or ""), sender, ZERO, amount)
+    return transfer_script(ScriptHash.parse(GAS), sender, ZERO, amount)
 
 
 def _price_probe() -> bytes:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from nsl.adapters.json_rpc import JsonRpc, Request, RpcError, accepted
+from nsl.adapters.json_rpc import UNREADABLE, JsonRpc, Request, RpcError, accepted
 from nsl.adapters.neo_n3 import building, execution, node, sending
 from nsl.ledger.errors import NodeError
 from nsl.ledger.model import GAS_N3, Asset, Balance, Block, ChainName, EndpointHealth, Fees, Mined
@@ -78,53 +78,43 @@ class NeoN3:
         # The network fee is a price per byte and one per signature check: one answer serves all of a size and sender.
         sizes = {(plan.account, len(probe)): probe for plan, probe in zip(plans, probes, strict=True)}
         accounts = list(dict.fromkeys(plan.account for plan in plans))
-        gas = GAS_N3.contract or ""
-        requests: list[Request[Any]] = [
+        common: list[Request[Any]] = [
             node.VERSION,
             node.BLOCK_COUNT,
-            *(node.invoke_function(gas, "balanceOf", each) for each in accounts),
+            *(node.invoke_function(building.GAS, "balanceOf", each) for each in accounts),
             *(node.network_fee(probe) for probe in sizes.values()),
-            *(node.invoke_script(plan.script, plan.account) for plan in plans),
         ]
-        answers = iter(await self._rpc.all(requests))
-        protocol, height = next(answers).protocol, next(answers) - 1
-        balances = {each: node.integer_result(next(answers), "balanceOf of GAS") for each in accounts}
-        network_fees = {size: int(next(answers).networkfee) for size in sizes}
-        made: list[Unsigned | Rejected] = []
-        failed: dict[int, node.Invocation] = {}
-        for index, (plan, probe) in enumerate(zip(plans, probes, strict=True)):
-            run: node.Invocation = next(answers)
-            if not run.halted or any(item.type == "Boolean" and item.value is False for item in run.stack):
-                failed[index] = run
-                made.append(Rejected("EXECUTION_FAULT", f"The test run failed: {run.exception or 'it answers false'}"))
-                continue
-            transaction = plan.transaction(
-                system_fee=building.system_fee(int(run.gasconsumed)),
+        answers = await self._rpc.batch([*common, *(node.invoke_script(plan.script, plan.account) for plan in plans)])
+        known = map(accepted, common, answers)
+        protocol, height = next(known).protocol, next(known) - 1
+        balances = {each: node.integer_result(next(known), "balanceOf of GAS") for each in accounts}
+        network_fees = {size: int(next(known).networkfee) for size in sizes}
+        made = [
+            plan.build(
+                run,
                 network_fee=network_fees[plan.account, len(probe)],
                 valid_until=building.valid_until(height, plan.draft.valid_for_seconds, protocol),
+                balance=balances[plan.account],
             )
-            fee = transaction.system_fee + transaction.network_fee
-            needed = fee + (plan.draft.amount if plan.draft.asset.contract == gas else 0)
-            if balances[plan.account] < needed:
-                made.append(_short(f"the transfer and its fee need {needed} datoshi", balances[plan.account]))
-                continue
-            made.append(Unsigned(transaction.unsigned_bytes(), fee, transaction.valid_until_block))
-        for index, balance in (await self._balances_of([plans[index] for index in failed], list(failed))).items():
-            if balance < plans[index].draft.amount:
-                made[index] = _short(f"the transfer needs {plans[index].draft.amount}", balance)
-        return made
+            for plan, probe, run in zip(plans, probes, answers[len(common) :], strict=True)
+        ]
+        return await self._explained(plans, made)
 
-    async def _balances_of(self, plans: Sequence[building.Plan], indices: Sequence[int]) -> dict[int, int]:
-        """The senders' balances of the assets whose test run failed; absent where the token does not answer."""
-        requests = [node.invoke_function(plan.draft.asset.contract or "", "balanceOf", plan.account) for plan in plans]
-        answers: list[node.Invocation | RpcError] = await self._rpc.batch(requests)
-        found = {}
-        for index, answer in zip(indices, answers, strict=True):
-            if isinstance(answer, node.Invocation) and answer.halted and answer.stack:
-                balance = answer.stack[0].integer()
-                if balance is not None:
-                    found[index] = balance
-        return found
+    async def _explained(
+        self, plans: Sequence[building.Plan], made: list[Unsigned | Rejected]
+    ) -> list[Unsigned | Rejected]:
+        """A test run says only that it failed: look whether the sender's balance of the asset is short."""
+        failed = [index for index, each in enumerate(made) if isinstance(each, Rejected)]
+        requests = [
+            node.invoke_function(plans[index].draft.asset.contract or "", "balanceOf", plans[index].account)
+            for index in failed
+        ]
+        answers = await self._rpc.batch(requests)
+        for index, answer in zip(failed, answers, strict=True):
+            draft, balance = plans[index].draft, None if isinstance(answer, RpcError) else answer.integer()
+            if balance is not None and balance < draft.amount:
+                made[index] = building.short(f"the transfer needs {draft.amount} of {draft.asset.symbol}", balance)
+        return made
 
     def attach(self, unsigned: bytes, signature: Signature) -> SignedBytes:
         """Put the signature into the bytes that were signed. Raises CodecError."""
@@ -174,15 +164,18 @@ class NeoN3:
         requests: list[Request[Any]] = []
         for each in expected:
             requests += [node.raw_transaction(each.hash), node.application_log(each.hash)]
-        answers = await self._rpc.batch(requests)
+        answers = iter(zip(requests, await self._rpc.batch(requests), strict=True))
         verdicts: list[Executed | None] = []
-        for index, each in enumerate(expected):
-            raw = _found(requests[2 * index], answers[2 * index])
-            log = _found(requests[2 * index + 1], answers[2 * index + 1])
-            if raw is None or raw.blockhash is None or log is None:
-                verdicts.append(None)
+        for each in expected:
+            raw = _found(*next(answers))
+            log_request, log = next(answers)
+            if isinstance(log, RpcError) and log.code == UNREADABLE:
+                failure: Rejected | None = Rejected("EXECUTION_UNREADABLE", f"The node's record is an {log.text}"[:400])
+            elif (found := _found(log_request, log)) is not None:
+                failure = execution.failure(found, each)
             else:
-                verdicts.append(Executed(each.hash, raw.fee, execution.failure(log, each)))
+                raw = None
+            verdicts.append(Executed(each.hash, raw.fee, failure) if raw is not None and raw.blockhash else None)
         return verdicts
 
     # What the ledger asks -----------------------------------------------------------------------------------------
@@ -263,10 +256,6 @@ def _plan(draft: Draft) -> building.Plan | Rejected:
         return building.plan(draft)
     except CodecError as error:
         return Rejected("INVALID_TRANSACTION", str(error))
-
-
-def _short(need: str, balance: int) -> Rejected:
-    return Rejected("INSUFFICIENT_FUNDS", f"The account is short of funds: {need}, it holds {balance}.")
 
 
 def _found[T](request: Request[T], answer: T | RpcError) -> T | None:

@@ -5,7 +5,7 @@ own contract notified the Transfer. Any contract can notify a "Transfer", and ne
 transaction that faulted, so none of the three is enough alone.
 """
 
-from nsl.adapters.neo_n3.node import ApplicationLog, Execution, Notification, StackItem
+from nsl.adapters.neo_n3.node import ApplicationLog, Execution, Notification, leaves_false
 from nsl.transactions.ports import Expected, Rejected
 from nsl_protocol.n3.address import ScriptHash
 
@@ -26,15 +26,11 @@ def failure(log: ApplicationLog, expected: Expected) -> Rejected | None:
     run = runs[0]
     if run.vmstate != "HALT":
         return Rejected("EXECUTION_FAULT", f"The transaction was mined but its script faulted: {run.exception}"[:400])
-    if any(_is_false(item) for item in run.stack):
+    if leaves_false(run.stack):
         return Rejected("TRANSFER_REFUSED", "The transaction was mined but the token answered false.")
     if not _transferred(run, expected):
         return Rejected("TRANSFER_MISSING", "The transaction was mined but the token did not record the transfer.")
     return None
-
-
-def _is_false(item: StackItem) -> bool:
-    return item.type == "Boolean" and item.value in (False, "false")
 
 
 def _transferred(run: Execution, expected: Expected) -> bool:
@@ -48,7 +44,7 @@ def _transferred(run: Execution, expected: Expected) -> bool:
 
 
 def _fields(event: Notification) -> tuple[ScriptHash | None, ScriptHash | None, int | None] | None:
-    items = event.state.items()
+    items = None if isinstance(event.state, str) else event.state.items()
     if items is None or len(items) != TRANSFER_FIELDS:
         return None
     return items[0].account(), items[1].account(), items[2].integer()

@@ -68,7 +68,19 @@ class StackItem(msgspec.Struct, frozen=True):
         """The members of an array."""
         if self.type not in ("Array", "Struct") or not isinstance(self.value, list):
             return None
-        return [msgspec.convert(each, StackItem) for each in self.value]
+        try:
+            return msgspec.convert(self.value, list[StackItem])
+        except msgspec.ValidationError:
+            return None
+
+
+#: what the node cannot write as JSON (a structure that holds itself) it replaces by text, whole or in part
+type Stack = list[StackItem | str] | str
+
+
+def leaves_false(stack: Stack) -> bool:
+    """Whether a ``false`` is among what a script left behind."""
+    return any(isinstance(item, StackItem) and item.type == "Boolean" and item.value is False for item in stack)
 
 
 class Invocation(msgspec.Struct, frozen=True):
@@ -77,11 +89,24 @@ class Invocation(msgspec.Struct, frozen=True):
     state: str
     gasconsumed: str
     exception: str | None = None
-    stack: list[StackItem] = []
+    stack: Stack = []
 
     @property
     def halted(self) -> bool:
         return self.state == "HALT"
+
+    @property
+    def leaves_false(self) -> bool:
+        return leaves_false(self.stack)
+
+    @property
+    def result(self) -> StackItem | None:
+        """What a read has left on top, if it ended well."""
+        return self.stack[0] if self.halted and self.stack and isinstance(self.stack[0], StackItem) else None
+
+    def integer(self) -> int | None:
+        """The result, where it is a number."""
+        return None if self.result is None else self.result.integer()
 
 
 class NetworkFee(msgspec.Struct, frozen=True):
@@ -127,14 +152,14 @@ class RawTransaction(msgspec.Struct, frozen=True):
 class Notification(msgspec.Struct, frozen=True):
     contract: str
     eventname: str
-    state: StackItem
+    state: StackItem | str
 
 
 class Execution(msgspec.Struct, frozen=True):
     trigger: str
     vmstate: str
     exception: str | None = None
-    stack: list[StackItem] = []
+    stack: Stack = []
     notifications: list[Notification] = []
 
 
@@ -233,7 +258,7 @@ def balances(account: ScriptHash) -> Request[TokenBalances]:
 
 def integer_result(run: Invocation, what: str) -> int:
     """The number that a read left on the stack. Raises NodeError."""
-    found = run.stack[0].integer() if run.halted and run.stack else None
+    found = run.integer()
     if found is None:
         raise NodeError(f"{what} does not answer with a number: {run.exception or run.state}")
     return found
@@ -241,9 +266,7 @@ def integer_result(run: Invocation, what: str) -> int:
 
 def token(contract: str, symbol: Invocation, decimals: Invocation) -> Asset | None:
     """What a contract says of itself; None where it says nothing that a NEP-17 token would."""
-    if not (symbol.halted and decimals.halted and symbol.stack and decimals.stack):
-        return None
-    name, places = symbol.stack[0].raw(), decimals.stack[0].integer()
+    name, places = None if symbol.result is None else symbol.result.raw(), decimals.integer()
     if name is None or places is None or not 0 <= places <= DECIMALS_MAX:
         return None
     text = name.decode("ascii", "replace")[:SYMBOL_CHARACTERS_MAX]

@@ -107,13 +107,12 @@ def token(contract: str, symbol: bytes, decimals: bytes) -> Asset | None:
 
 
 def would_fail(refusal: RpcError) -> Rejected:
-    """Why an estimate was refused. Raises NodeError when that is not the transfer's fault."""
-    said = refusal.text.lower()
-    if "insufficient" in said:
+    """Why an estimate was refused; a contract can fail in many words. Raises NodeError when it was not even tried."""
+    if refusal.code in node.NOT_TRIED:
+        raise NodeError(f"The node refused eth_estimateGas: {refusal.text}")
+    if "insufficient" in refusal.text.lower():
         return Rejected("INSUFFICIENT_FUNDS", refusal.text)
-    if refusal.code == node.EXECUTION_REVERTED or "revert" in said:
-        return Rejected("EXECUTION_FAULT", f"The test run failed: {refusal.text}")
-    raise NodeError(f"The node refused eth_estimateGas: {refusal.text}")
+    return Rejected("EXECUTION_FAULT", f"The test run failed: {refusal.text}")
 
 
 def answers_false(answer: bytes | RpcError) -> bool:

@@ -13,7 +13,8 @@ from nsl.ledger.errors import NodeError
 from nsl.ledger.model import ChainName
 
 LATEST = "latest"
-EXECUTION_REVERTED = 3
+#: method unknown (JSON-RPC 2.0), rate limit exceeded (EIP-1474)
+NOT_TRIED = frozenset({-32601, -32005})
 WORD_BYTES = 32
 
 
