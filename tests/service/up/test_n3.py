@@ -41,3 +41,18 @@ async def test_development_money_is_refused_on_another_network(tmp_path: Path, m
         monkeypatch.setattr("nsl.cli.up.faucet.MAGIC", 860833102)
         with pytest.raises(DevnetOnly, match="development keys are for 860833102 alone"):
             await pay_n3(node, [Payment(RECIPIENT, 1)])
+
+
+async def test_the_node_comes_back_after_sigkill(tmp_path: Path) -> None:
+    """The last second of blocks may be lost, the chain is not."""
+    async with drivers.running(tmp_path) as (state, supervisor):
+        node = N3Node.at(state, block_time_ms=100)
+        await node.prepare()
+        child = await supervisor.start(node.spec())
+        async with Rpc(node.url) as rpc:
+            genesis = await rpc.call("getblockhash", 0)
+        await supervisor.kill("n3")
+        await supervisor.start(child.spec)
+        await pay_n3(node, [Payment(RECIPIENT, 1)])
+        async with Rpc(node.url) as rpc:
+            assert await rpc.call("getblockhash", 0) == genesis

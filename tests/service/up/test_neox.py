@@ -215,3 +215,23 @@ def test_a_missing_anvil_is_said_with_what_to_do(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("NSL_ANVIL", "/nowhere/anvil")
     with pytest.raises(ProgramMissing, match="NSL_ANVIL names /nowhere/anvil"):
         find_anvil()
+
+
+async def test_a_reorganisation_keeps_the_base_fee(tmp_path: Path) -> None:
+    """Tests break the chain by anvil's own port; the loop goes on at 20 gwei, and the payment is gone."""
+    async with drivers.neox_node(tmp_path) as node:
+        await until(lambda: _is_at(node, 10))
+        (paid,) = await pay_neox(node, [Payment(RECIPIENT, 5)])
+        height, _ = await height_and_hash(node, "latest")
+        async with Rpc(node.node_url) as anvil:
+            await anvil.call("anvil_rollback", 5)  # a block or two may come between
+            assert await anvil.call("eth_getTransactionReceipt", paid) is None
+        await until(lambda: _is_at(node, height + 3))
+        async with Rpc(node.url) as rpc:
+            blocks = [await rpc.call("eth_getBlockByNumber", hex(each), False) for each in range(height + 3)]
+            assert {int(block["baseFeePerGas"], 16) for block in blocks} == {20 * GWEI}
+            assert int(await rpc.call("eth_getBalance", RECIPIENT, "latest"), 16) == 0
+
+
+async def _is_at(node: NeoxNode, height: int) -> bool:
+    return (await height_and_hash(node, "latest"))[0] >= height
