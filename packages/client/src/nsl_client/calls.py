@@ -1,0 +1,170 @@
+"""Every call of the API as a value: what to send, and what the answer is. Pure; the clients carry them out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import quote
+
+from nsl_client.clock import fresh_key
+from nsl_client.model import (
+    Balance,
+    BatchResult,
+    Block,
+    Chain,
+    ClientInfo,
+    ClientSecret,
+    Fees,
+    Health,
+    Key,
+    Me,
+    Page,
+    Signature,
+    Tenant,
+    Transaction,
+)
+
+ChainName = Literal["neo-n3", "neo-x"]
+Curve = Literal["secp256r1", "secp256k1", "ed25519"]
+
+
+@dataclass(frozen=True)
+class Call[T]:
+    """One request. It may be repeated when it reads, or when it carries an Idempotency-Key."""
+
+    method: str
+    path: str
+    answer: type[T]
+    body: Mapping[str, Any] | None = None
+    query: Mapping[str, Any] = field(default_factory=dict)
+    idempotency_key: str | None = None
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether sending it twice does the same as sending it once."""
+        return self.method == "GET" or self.idempotency_key is not None
+
+
+def _without_none(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def me() -> Call[Me]:
+    """Who the credentials stand for."""
+    return Call("GET", "/v1/me", Me)
+
+
+def ready() -> Call[Health]:
+    """Whether the layer and everything it depends on is up."""
+    return Call("GET", "/health/ready", Health)
+
+
+def create_tenant(name: str, *, idempotency_key: str | None = None) -> Call[Tenant]:
+    """Make a tenant (platform administrators)."""
+    return Call("POST", "/v1/tenants", Tenant, {"name": name}, idempotency_key=idempotency_key or fresh_key())
+
+
+def list_tenants(*, limit: int | None = None, cursor: str | None = None) -> Call[Page[Tenant]]:
+    """A page of tenants."""
+    return Call("GET", "/v1/tenants", Page[Tenant], query=_without_none(limit=limit, cursor=cursor))
+
+
+def create_client(name: str, scopes: Sequence[str], *, tenant_id: str | None = None) -> Call[ClientSecret]:
+    """Make a client. Its secret is in this answer and nowhere else, so the call is not repeated by itself."""
+    body = _without_none(name=name, scopes=list(scopes), tenant_id=tenant_id)
+    return Call("POST", "/v1/clients", ClientSecret, body)
+
+
+def list_clients(*, limit: int | None = None, cursor: str | None = None) -> Call[Page[ClientInfo]]:
+    """A page of the tenant's clients."""
+    return Call("GET", "/v1/clients", Page[ClientInfo], query=_without_none(limit=limit, cursor=cursor))
+
+
+def create_key(
+    name: str,
+    curve: Curve,
+    *,
+    policy: Mapping[str, Any] | None = None,
+    idempotency_key: str | None = None,
+) -> Call[Key]:
+    """Make a key inside the enclave. secp256r1 pays on Neo N3, secp256k1 on Neo X."""
+    body = _without_none(name=name, curve=curve, usages=["sign"], policy=policy)
+    return Call("POST", "/v1/keys", Key, body, idempotency_key=idempotency_key or fresh_key())
+
+
+def list_keys(*, limit: int | None = None, cursor: str | None = None) -> Call[Page[Key]]:
+    """A page of the tenant's keys."""
+    return Call("GET", "/v1/keys", Page[Key], query=_without_none(limit=limit, cursor=cursor))
+
+
+def get_key(key_id: str) -> Call[Key]:
+    """One key."""
+    return Call("GET", f"/v1/keys/{quote(key_id, safe='')}", Key)
+
+
+def sign(key_id: str, kind: str, payload: Mapping[str, Any], *, network: int | None = None) -> Call[Signature]:
+    """Sign. ``kind``: message, digest, n3-transaction, evm-transaction or typed-data; ``payload`` as the API says."""
+    body = _without_none(kind=kind, payload=dict(payload), network=network)
+    return Call("POST", f"/v1/keys/{quote(key_id, safe='')}/sign", Signature, body, idempotency_key=fresh_key())
+
+
+def sign_batch(key_id: str, items: Sequence[Mapping[str, Any]]) -> Call[Page[BatchResult]]:
+    """Up to 256 signatures in one call, each answered on its own."""
+    path = f"/v1/keys/{quote(key_id, safe='')}/sign-batch"
+    return Call("POST", path, Page[BatchResult], {"items": list(items)}, idempotency_key=fresh_key())
+
+
+def list_chains() -> Call[Page[Chain]]:
+    """The chains that are served."""
+    return Call("GET", "/v1/chains", Page[Chain])
+
+
+def get_block(chain: ChainName, height: int | Literal["latest"] = "latest") -> Call[Block]:
+    """A block."""
+    return Call("GET", f"/v1/chains/{chain}/blocks/{height}", Block)
+
+
+def list_balances(chain: ChainName, address: str, *, assets: Sequence[str] = ()) -> Call[Page[Balance]]:
+    """What an account holds."""
+    path = f"/v1/chains/{chain}/addresses/{quote(address, safe='')}/balances"
+    return Call("GET", path, Page[Balance], query={"asset": list(assets)} if assets else {})
+
+
+def get_fees(chain: ChainName) -> Call[Fees]:
+    """What a plain transfer costs now."""
+    return Call("GET", f"/v1/chains/{chain}/fees", Fees)
+
+
+def create_transfer(
+    *,
+    chain: ChainName,
+    from_key: str,
+    asset: str,
+    to: str,
+    amount: str,
+    valid_for_seconds: int | None = None,
+    idempotency_key: str | None = None,
+) -> Call[Transaction]:
+    """Send tokens. With your own ``idempotency_key`` the same transfer is made once, also after your process died."""
+    body = _without_none(
+        kind="transfer",
+        chain=chain,
+        from_key=from_key,
+        asset=asset,
+        to=to,
+        amount=amount,
+        valid_for_seconds=valid_for_seconds,
+    )
+    return Call("POST", "/v1/transactions", Transaction, body, idempotency_key=idempotency_key or fresh_key())
+
+
+def get_transaction(transaction_id: str) -> Call[Transaction]:
+    """One transaction, with its history."""
+    return Call("GET", f"/v1/transactions/{quote(transaction_id, safe='')}", Transaction)
+
+
+def list_transactions(
+    *, state: str | None = None, chain: ChainName | None = None, limit: int | None = None, cursor: str | None = None
+) -> Call[Page[Transaction]]:
+    """A page of the tenant's transactions, newest first."""
+    query = _without_none(state=state, chain=chain, limit=limit, cursor=cursor)
+    return Call("GET", "/v1/transactions", Page[Transaction], query=query)

@@ -1,0 +1,270 @@
+"""The two clients: ``Client`` for ordinary code, ``AsyncClient`` for asyncio. They have the same methods."""
+
+import asyncio
+import json
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Concatenate, Self
+
+import httpx
+
+from nsl_client import calls
+from nsl_client.calls import Call
+from nsl_client.clock import wait, wait_async
+from nsl_client.exchange import Flow, NeedToken, Pause, Send, Session
+from nsl_client.model import Page, Transaction
+
+REQUEST_TIMEOUT_SECONDS = 30.0
+WAIT_TIMEOUT_SECONDS = 120.0
+
+
+# A method is a call that is carried out: written once in ``calls``, bound here to either client. ---------------------
+
+
+class _Resource:
+    def __init__(self, client: "Client") -> None:
+        self._client = client
+
+
+class _AsyncResource:
+    def __init__(self, client: "AsyncClient") -> None:
+        self._client = client
+
+
+def _method[**P, T](build: Callable[P, Call[T]]) -> Callable[Concatenate[_Resource, P], T]:
+    def method(self: _Resource, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._client.run(build(*args, **kwargs))
+
+    method.__doc__ = build.__doc__
+    return method
+
+
+def _async_method[**P, T](
+    build: Callable[P, Call[T]],
+) -> Callable[Concatenate[_AsyncResource, P], Coroutine[Any, Any, T]]:
+    async def method(self: _AsyncResource, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._client.run(build(*args, **kwargs))
+
+    method.__doc__ = build.__doc__
+    return method
+
+
+class Tenants(_Resource):
+    create = _method(calls.create_tenant)
+    list = _method(calls.list_tenants)
+
+
+class Clients(_Resource):
+    create = _method(calls.create_client)
+    list = _method(calls.list_clients)
+
+
+class Keys(_Resource):
+    create = _method(calls.create_key)
+    list = _method(calls.list_keys)
+    get = _method(calls.get_key)
+    sign = _method(calls.sign)
+    sign_batch = _method(calls.sign_batch)
+
+
+class Chains(_Resource):
+    list = _method(calls.list_chains)
+    block = _method(calls.get_block)
+    balances = _method(calls.list_balances)
+    fees = _method(calls.get_fees)
+
+
+class Transactions(_Resource):
+    transfer = _method(calls.create_transfer)
+    get = _method(calls.get_transaction)
+    list = _method(calls.list_transactions)
+
+
+class AsyncTenants(_AsyncResource):
+    create = _async_method(calls.create_tenant)
+    list = _async_method(calls.list_tenants)
+
+
+class AsyncClients(_AsyncResource):
+    create = _async_method(calls.create_client)
+    list = _async_method(calls.list_clients)
+
+
+class AsyncKeys(_AsyncResource):
+    create = _async_method(calls.create_key)
+    list = _async_method(calls.list_keys)
+    get = _async_method(calls.get_key)
+    sign = _async_method(calls.sign)
+    sign_batch = _async_method(calls.sign_batch)
+
+
+class AsyncChains(_AsyncResource):
+    list = _async_method(calls.list_chains)
+    block = _async_method(calls.get_block)
+    balances = _async_method(calls.list_balances)
+    fees = _async_method(calls.get_fees)
+
+
+class AsyncTransactions(_AsyncResource):
+    transfer = _async_method(calls.create_transfer)
+    get = _async_method(calls.get_transaction)
+    list = _async_method(calls.list_transactions)
+
+
+class Client:
+    """The Neo Service Layer from ordinary code. Safe to share between threads; use as a context manager.
+
+    Args:
+        base_url: where the API is, such as ``https://nsl.example``.
+        client_id: of an OAuth 2.0 client.
+        client_secret: its secret.
+
+    Raises:
+        NslError: from every method; ``nsl_client.errors`` draws the tree.
+    """
+
+    def __init__(self, base_url: str, client_id: str, client_secret: str) -> None:
+        self._session = Session(base_url, client_id, client_secret)
+        self._http = httpx.Client(timeout=REQUEST_TIMEOUT_SECONDS)
+        self._token_lock = threading.Lock()
+        self.tenants = Tenants(self)
+        self.clients = Clients(self)
+        self.keys = Keys(self)
+        self.chains = Chains(self)
+        self.transactions = Transactions(self)
+
+    @classmethod
+    def from_credentials(cls, file: str | Path) -> Self:
+        """The client of a credentials file, as ``nsl up`` writes it."""
+        return cls(**_credentials(file))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def run[T](self, call: Call[T]) -> T:
+        """Carry out a call of ``nsl_client.calls``."""
+        return self._drive(self._session.run(call))
+
+    def wait_for_transaction(
+        self, transaction_id: str, *, timeout_seconds: float = WAIT_TIMEOUT_SECONDS
+    ) -> Transaction:
+        """Until it is confirmed.
+
+        Raises:
+            TransactionFailed: it ended otherwise.
+            Timeout: it has not ended in time; it goes on without us.
+        """
+        return self._drive(self._session.wait_for(transaction_id, timeout_seconds))
+
+    def every[T](self, page: Callable[..., Page[T]], **query: Any) -> Iterator[T]:
+        """All items of a list method, page by page: ``client.every(client.keys.list)``."""
+        cursor: str | None = None
+        while True:
+            found = page(**query, cursor=cursor)
+            yield from found.items
+            cursor = found.next_cursor
+            if cursor is None:
+                return
+
+    def _drive[T](self, flow: Flow[T]) -> T:
+        outcome: httpx.Response | httpx.TransportError | None = None
+        try:
+            while True:
+                action = flow.send(outcome)
+                outcome = None
+                match action:
+                    case Send(request):
+                        try:
+                            outcome = self._http.send(request)
+                        except httpx.TransportError as error:
+                            outcome = error
+                    case Pause(seconds):
+                        wait(seconds)
+                    case NeedToken():
+                        with self._token_lock:
+                            if not self._session.has_token:
+                                self._drive(self._session.fetch_token())
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+
+class AsyncClient:
+    """The Neo Service Layer from asyncio. Use as an async context manager; arguments and errors as for ``Client``."""
+
+    def __init__(self, base_url: str, client_id: str, client_secret: str) -> None:
+        self._session = Session(base_url, client_id, client_secret)
+        self._http = httpx.AsyncClient(timeout=REQUEST_TIMEOUT_SECONDS)
+        self._token_lock = asyncio.Lock()
+        self.tenants = AsyncTenants(self)
+        self.clients = AsyncClients(self)
+        self.keys = AsyncKeys(self)
+        self.chains = AsyncChains(self)
+        self.transactions = AsyncTransactions(self)
+
+    @classmethod
+    def from_credentials(cls, file: str | Path) -> Self:
+        """The client of a credentials file, as ``nsl up`` writes it."""
+        return cls(**_credentials(file))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._http.aclose()
+
+    async def run[T](self, call: Call[T]) -> T:
+        """Carry out a call of ``nsl_client.calls``."""
+        return await self._drive(self._session.run(call))
+
+    async def wait_for_transaction(
+        self, transaction_id: str, *, timeout_seconds: float = WAIT_TIMEOUT_SECONDS
+    ) -> Transaction:
+        """Until it is confirmed. Raises as ``Client.wait_for_transaction``."""
+        return await self._drive(self._session.wait_for(transaction_id, timeout_seconds))
+
+    async def every[T](self, page: Callable[..., Coroutine[Any, Any, Page[T]]], **query: Any) -> AsyncIterator[T]:
+        """All items of a list method, page by page."""
+        cursor: str | None = None
+        while True:
+            found = await page(**query, cursor=cursor)
+            for item in found.items:
+                yield item
+            cursor = found.next_cursor
+            if cursor is None:
+                return
+
+    async def _drive[T](self, flow: Flow[T]) -> T:
+        outcome: httpx.Response | httpx.TransportError | None = None
+        try:
+            while True:
+                action = flow.send(outcome)
+                outcome = None
+                match action:
+                    case Send(request):
+                        try:
+                            outcome = await self._http.send(request)
+                        except httpx.TransportError as error:
+                            outcome = error
+                    case Pause(seconds):
+                        await wait_async(seconds)
+                    case NeedToken():
+                        async with self._token_lock:
+                            if not self._session.has_token:
+                                await self._drive(self._session.fetch_token())
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+
+def _credentials(file: str | Path) -> dict[str, str]:
+    read: Mapping[str, Any] = json.loads(Path(file).read_text(encoding="utf-8"))
+    return {name: str(read[name]) for name in ("base_url", "client_id", "client_secret")}

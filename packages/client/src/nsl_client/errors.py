@@ -1,0 +1,134 @@
+"""What a call can raise.
+
+NslError
+├── ConnectionFailed      no answer, after all retries; what was sent may have arrived
+├── Timeout               a transaction was not final in the time given; it goes on
+├── TransactionFailed     it is final, and not confirmed
+└── ApiError              the API answered with a problem (RFC 9457)
+    ├── Malformed         400
+    ├── Unauthenticated   401
+    ├── Denied            403
+    ├── NotFound          404
+    ├── Conflict          409
+    ├── Unprocessable     422
+    ├── RateLimited       429
+    └── Unavailable       503
+"""
+
+from typing import Any
+
+import msgspec
+
+
+class NslError(Exception):
+    """Base of everything the SDK raises."""
+
+
+class ConnectionFailed(NslError):
+    """No usable answer came, after all retries."""
+
+
+class Timeout(NslError):
+    """The wait is over; the transaction is not."""
+
+
+class TransactionFailed(NslError):
+    """A transaction ended without being confirmed. ``transaction`` says how."""
+
+    def __init__(self, message: str, transaction: Any) -> None:
+        super().__init__(message)
+        self.transaction = transaction
+
+
+class FieldError(msgspec.Struct, frozen=True):
+    """A field of the request, and what is wrong with it."""
+
+    field: str
+    message: str
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """An ``application/problem+json`` body."""
+
+    title: str = ""
+    status: int = 0
+    detail: str = ""
+    code: str = ""
+    request_id: str = ""
+    errors: list[FieldError] = []
+
+
+class ApiError(NslError):
+    """A problem. Branch on ``code``; ``detail`` says what to do; ``request_id`` finds it in the logs."""
+
+    def __init__(self, status: int, problem: Problem) -> None:
+        fields = "".join(f" [{each.field}: {each.message}]" for each in problem.errors)
+        super().__init__(f"{status} {problem.code}: {problem.detail or problem.title}{fields}")
+        self.status = status
+        self.code = problem.code
+        self.detail = problem.detail
+        self.request_id = problem.request_id
+        self.errors = problem.errors
+
+
+class Malformed(ApiError):
+    pass
+
+
+class Unauthenticated(ApiError):
+    pass
+
+
+class Denied(ApiError):
+    pass
+
+
+class NotFound(ApiError):
+    pass
+
+
+class Conflict(ApiError):
+    pass
+
+
+class Unprocessable(ApiError):
+    pass
+
+
+class RateLimited(ApiError):
+    pass
+
+
+class Unavailable(ApiError):
+    pass
+
+
+_KINDS: dict[int, type[ApiError]] = {
+    400: Malformed,
+    401: Unauthenticated,
+    403: Denied,
+    404: NotFound,
+    409: Conflict,
+    422: Unprocessable,
+    429: RateLimited,
+    503: Unavailable,
+}
+
+
+def api_error(status: int, body: bytes) -> ApiError:
+    """The error of an answer, whatever its body is."""
+    try:
+        problem = msgspec.json.decode(body, type=Problem)
+    except msgspec.DecodeError:
+        problem = _foreign(status, body)
+    return _KINDS.get(status, ApiError)(status, problem)
+
+
+def _foreign(status: int, body: bytes) -> Problem:
+    """OAuth's own error bodies (RFC 6749 section 5.2), or something between us and the API."""
+    try:
+        read = msgspec.json.decode(body, type=dict[str, Any])
+    except msgspec.DecodeError:
+        read = {}
+    code, detail = str(read.get("error", "UNKNOWN")), str(read.get("error_description", ""))
+    return Problem(status=status, code=code, detail=detail or f"The answer was not the API's: {body[:200]!r}")

@@ -1,0 +1,154 @@
+"""How a call is carried out, without any I/O: a generator yields what to do next and is told what came of it.
+
+Both clients run the same generators, so retries, tokens and waiting are written once.
+"""
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+import msgspec
+
+from nsl_client.calls import Call, get_transaction
+from nsl_client.clock import jitter, monotonic
+from nsl_client.errors import ConnectionFailed, Timeout, TransactionFailed, api_error
+from nsl_client.model import Transaction
+
+ATTEMPTS_MAX: Final = 5
+BACKOFF_SECONDS_FIRST: Final = 0.2
+BACKOFF_SECONDS_MAX: Final = 5.0
+TOKEN_MARGIN_SECONDS: Final = 30
+POLL_SECONDS_FIRST: Final = 0.1
+POLL_SECONDS_MAX: Final = 1.0
+_RETRIED = frozenset({429, 502, 503, 504})
+_OK_MAX = 299
+_UNAUTHENTICATED = 401
+
+
+@dataclass(frozen=True)
+class Send:
+    """Send this. Answered with the response, or with the transport's error."""
+
+    request: httpx.Request
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Let this many seconds pass."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class NeedToken:
+    """See that there is a valid token; many calls at once ask for one once."""
+
+
+type Action = Send | Pause | NeedToken
+type Outcome = httpx.Response | httpx.TransportError | None
+type Flow[T] = Generator[Action, Outcome, T]
+
+
+class _Token(msgspec.Struct):
+    access_token: str
+    expires_in: int
+
+
+class Session:
+    """Credentials, the present token, and how requests are built. Shared by all calls of a client."""
+
+    def __init__(self, base_url: str, client_id: str, client_secret: str) -> None:
+        self._base_url = httpx.URL(base_url)
+        self._client_id = client_id
+        self._client_secret = client_secret
+        self._token = ""
+        self._valid_until = float("-inf")
+
+    @property
+    def has_token(self) -> bool:
+        """Whether the token will be valid for a while."""
+        return monotonic() < self._valid_until
+
+    def forget_token(self) -> None:
+        """The API refused it."""
+        self._valid_until = float("-inf")
+
+    def fetch_token(self) -> Flow[None]:
+        """Client credentials (RFC 6749 section 4.4)."""
+        request = httpx.Request(
+            "POST",
+            self._base_url.join("/oauth2/token"),
+            data={
+                "grant_type": "client_credentials",
+                "client_id": self._client_id,
+                "client_secret": self._client_secret,
+            },
+        )
+        response = yield from _attempts(lambda: request, repeatable=True)
+        if response.status_code > _OK_MAX:
+            raise api_error(response.status_code, response.content)
+        token = msgspec.json.decode(response.content, type=_Token)
+        self._token = token.access_token
+        self._valid_until = monotonic() + max(token.expires_in - TOKEN_MARGIN_SECONDS, 1)
+
+    def run[T](self, call: Call[T]) -> Flow[T]:
+        """One call to its answer. Raises ApiError, ConnectionFailed."""
+        yield NeedToken()
+        response = yield from _attempts(lambda: self._request(call), repeatable=call.repeatable)
+        if response.status_code == _UNAUTHENTICATED:
+            self.forget_token()
+            yield NeedToken()
+            response = yield from _attempts(lambda: self._request(call), repeatable=call.repeatable)
+        if response.status_code > _OK_MAX:
+            raise api_error(response.status_code, response.content)
+        return msgspec.json.decode(response.content, type=call.answer)
+
+    def wait_for(self, transaction_id: str, timeout_seconds: float) -> Flow[Transaction]:
+        """Until the transaction is final. Raises Timeout, TransactionFailed."""
+        deadline = monotonic() + timeout_seconds
+        pause = POLL_SECONDS_FIRST
+        while True:
+            found: Transaction = yield from self.run(get_transaction(transaction_id))
+            if found.state == "confirmed":
+                return found
+            if found.final:
+                why = f"{found.failure.code}: {found.failure.message}" if found.failure else found.state
+                raise TransactionFailed(f"Transaction {found.id} {found.state} ({why})", found)
+            if monotonic() + pause > deadline:
+                raise Timeout(f"Transaction {found.id} is still {found.state} after {timeout_seconds:g} s.")
+            yield Pause(pause)
+            pause = min(pause * 1.5, POLL_SECONDS_MAX)
+
+    def _request(self, call: Call[Any]) -> httpx.Request:
+        headers = {"authorization": f"Bearer {self._token}"}
+        if call.idempotency_key is not None:
+            headers["idempotency-key"] = call.idempotency_key
+        body: dict[str, Any] = {} if call.body is None else {"json": call.body}
+        return httpx.Request(
+            call.method, self._base_url.join(call.path), params=call.query or None, headers=headers, **body
+        )
+
+
+def _attempts(request: Callable[[], httpx.Request], *, repeatable: bool) -> Flow[httpx.Response]:
+    """Send, and send again where that is safe and may help: no connection, overload, a limit."""
+    backoff = BACKOFF_SECONDS_FIRST
+    for attempt in range(1, ATTEMPTS_MAX + 1):
+        outcome = yield Send(request())
+        last = attempt == ATTEMPTS_MAX or not repeatable
+        if isinstance(outcome, httpx.Response):
+            if last or outcome.status_code not in _RETRIED:
+                return outcome
+            yield Pause(_asked_pause(outcome) or jitter(backoff))
+        else:
+            if last:
+                raise ConnectionFailed(f"The API could not be reached: {outcome!r}")
+            yield Pause(jitter(backoff))
+        backoff = min(backoff * 2, BACKOFF_SECONDS_MAX)
+    raise ConnectionFailed("The API could not be reached.")
+
+
+def _asked_pause(response: httpx.Response) -> float | None:
+    """Retry-After in seconds, bounded; None where there is none (RFC 9110 section 10.2.3)."""
+    text = response.headers.get("retry-after", "")
+    return min(float(text), BACKOFF_SECONDS_MAX) if text.isdigit() else None

@@ -1,0 +1,154 @@
+"""What the API answers, typed. Amounts are decimal text in the asset's unit; unknown new fields are ignored."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+FINAL_STATES = frozenset({"confirmed", "failed", "expired", "cancelled", "replaced"})
+
+
+class Page[T](msgspec.Struct, frozen=True):
+    """Part of a list; ``next_cursor`` is None on the last one."""
+
+    items: list[T]
+    next_cursor: str | None = None
+
+
+class Tenant(msgspec.Struct, frozen=True):
+    id: str
+    name: str
+
+
+class ClientSecret(msgspec.Struct, frozen=True):
+    """A new client. The secret is shown this once."""
+
+    client_id: str
+    client_secret: str
+    scopes: list[str]
+
+
+class ClientInfo(msgspec.Struct, frozen=True):
+    client_id: str
+    name: str
+    scopes: list[str]
+
+
+class Me(msgspec.Struct, frozen=True):
+    subject: str
+    tenant: str
+    client_id: str
+    scopes: list[str]
+
+
+class Enclave(msgspec.Struct, frozen=True):
+    """Where a key lives. ``mode`` is ``sim`` for a simulated enclave."""
+
+    mode: str
+    measurement: str
+
+
+class Key(msgspec.Struct, frozen=True):
+    """``public_key`` is compressed SEC1 (or 32 bytes of Ed25519) as hex; ``addresses`` by chain."""
+
+    id: str
+    name: str
+    curve: str
+    version: int
+    state: str
+    public_key: str
+    addresses: dict[str, str]
+    created_at: datetime
+    rotates_at: datetime | None
+    enclave: Enclave
+    policy: dict[str, Any] | None = None
+
+
+class Signature(msgspec.Struct, frozen=True):
+    """``signature`` is r‖s as hex, with v appended for secp256k1."""
+
+    signature: str
+    public_key: str
+    algorithm: str
+    key_version: int
+    receipt_id: str | None = None
+    decoded: Any = None
+    salt: str | None = None
+
+
+class BatchResult(msgspec.Struct, frozen=True):
+    """One of a batch: a signature, or an error in its place."""
+
+    signature: Signature | None = None
+    error: dict[str, Any] | None = None
+
+
+class Chain(msgspec.Struct, frozen=True):
+    chain: str
+    network_id: int
+    height: int | None
+    healthy: bool
+
+
+class Block(msgspec.Struct, frozen=True):
+    chain: str
+    height: int
+    hash: str
+    previous_hash: str
+    time: datetime
+    transactions: list[str]
+
+
+class Balance(msgspec.Struct, frozen=True):
+    asset: str
+    contract: str | None
+    decimals: int
+    amount: str
+
+
+class Fees(msgspec.Struct, frozen=True):
+    chain: str
+    asset: str
+    transfer: str
+    prices: dict[str, str]
+
+
+class Failure(msgspec.Struct, frozen=True):
+    code: str
+    message: str
+    retryable: bool
+
+
+class History(msgspec.Struct, frozen=True):
+    state: str
+    at: datetime
+
+
+class Transaction(msgspec.Struct, frozen=True):
+    """``fee`` is what the chain charged, in GAS."""
+
+    id: str
+    chain: str
+    kind: str
+    state: str
+    created_at: datetime
+    from_key: str
+    sender: str
+    asset: str
+    to: str
+    amount: str
+    hash: str | None = None
+    block_height: int | None = None
+    fee: str | None = None
+    failure: Failure | None = None
+    history: list[History] | None = None
+
+    @property
+    def final(self) -> bool:
+        """Whether it has ended; ``confirmed`` as long as its block stands."""
+        return self.state in FINAL_STATES
+
+
+class Health(msgspec.Struct, frozen=True):
+    status: str
+    checks: Any = None
