@@ -7,9 +7,8 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from nsl.cli.up.tour import TourResult, run_tour
-
 from nsl.cli.up.stack import Stack, StackOptions
+from nsl.cli.up.tour import TourResult, run_tour
 from nsl.kit.clock import monotonic
 from nsl.kit.errors import Failure
 

@@ -1,0 +1,266 @@
+"""The guided tour: a tenant, its keys, real transfers on both devnets, and the nodes' own word on the balances."""
+
+import asyncio
+from base64 import b64decode
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+
+from nsl.cli.up.faucet import Payment, Rpc, pay_n3, pay_neox
+from nsl.cli.up.n3 import N3Node
+from nsl.cli.up.neox import NeoxNode
+from nsl.cli.up.stack import Stack
+from nsl.kit.clock import monotonic
+from nsl.ledger.model import GAS_N3, GAS_NEO_X, NEO_N3, Asset, format_amount
+from nsl_client import AsyncClient, TransactionFailed
+from nsl_client.calls import ChainName, Curve
+from nsl_client.model import Key, Transaction
+from nsl_protocol.n3.address import ScriptHash
+
+SCOPES: Final = (
+    "keys:create", "keys:read", "keys:sign", "transactions:create", "transactions:read", "ledger:read",
+)  # fmt: skip
+TRANSFER_TIMEOUT_SECONDS: Final = 60
+
+type Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """One transfer as it happened. Amounts are decimal text; ``fee`` is in GAS."""
+
+    chain: str
+    kind: str
+    asset: str
+    amount: str
+    from_: str
+    to: str
+    hash: str | None
+    block_height: int | None
+    fee: str | None
+    state: str
+    seconds: float
+
+    def document(self) -> dict[str, Any]:
+        """As ``--json`` prints it."""
+        return {name.rstrip("_"): value for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """GAS that the chain paid to a NEO holder because its NEO moved."""
+
+    account: str
+    amount: str
+    hash: str
+
+
+@dataclass(frozen=True)
+class TourResult:
+    """``problems`` is empty when every transfer is confirmed and every balance moved exactly."""
+
+    ready_seconds: float
+    transfers: Sequence[Transfer]
+    claims: Sequence[Claim]
+    problems: Sequence[str]
+
+    @property
+    def ok(self) -> bool:
+        return not self.problems
+
+    def document(self) -> dict[str, Any]:
+        """The one object of ``nsl up --tour --exit --json``."""
+        return {
+            "ok": self.ok,
+            "ready_seconds": round(self.ready_seconds, 3),
+            "transfers": [each.document() for each in self.transfers],
+            "claims": [asdict(each) for each in self.claims],
+            "problems": list(self.problems),
+        }
+
+    def print(self) -> None:
+        """A table for people."""
+        table = Table(title="The tour: real transfers, checked on the nodes themselves")
+        for name in ("what", "hash", "block", "fee (GAS)", "seconds"):
+            table.add_column(name, overflow="fold")
+        for each in self.transfers:
+            what = f"{each.amount} {each.asset} on {each.chain}: {each.state}"
+            table.add_row(what, each.hash or "", str(each.block_height or ""), each.fee or "", f"{each.seconds:.1f}")
+        console = Console()
+        console.print(table)
+        for claim in self.claims:
+            console.print(f"claimed by holding NEO: {claim.amount} GAS for {claim.account}")
+        for problem in self.problems:
+            console.print(f"[red]not as it should be:[/red] {problem}")
+
+
+class _N3Reader:
+    """Balances and events by the N3 node's own word, not by ours."""
+
+    def __init__(self, node: N3Node) -> None:
+        self._node = node
+
+    async def balance(self, address: str, asset: Asset) -> int:
+        arguments = [{"type": "Hash160", "value": str(ScriptHash.from_address(address))}]
+        async with Rpc(self._node.url) as rpc:
+            run = await rpc.call("invokefunction", asset.contract, "balanceOf", arguments)
+        return int(run["stack"][0]["value"])
+
+    async def claimed(self, transaction: str, address: str) -> int:
+        """GAS minted to an account by a transaction: a GAS transfer from nobody."""
+        account = ScriptHash.from_address(address).raw
+        async with Rpc(self._node.url) as rpc:
+            log = await rpc.call("getapplicationlog", transaction)
+        total = 0
+        for event in log["executions"][0]["notifications"]:
+            source, recipient, amount = (item.get("value") for item in event["state"]["value"][:3])
+            minted = event["contract"] == GAS_N3.contract and event["eventname"] == "Transfer" and source is None
+            if minted and recipient is not None and b64decode(recipient) == account:
+                total += int(amount)
+        return total
+
+
+class _NeoXReader:
+    def __init__(self, node: NeoxNode) -> None:
+        self._node = node
+
+    async def balance(self, address: str, _: Asset) -> int:
+        async with Rpc(self._node.url) as rpc:
+            return int(await rpc.call("eth_getBalance", address, "latest"), 16)
+
+    async def claimed(self, _: str, __: str) -> int:
+        return 0
+
+
+type _Reader = _N3Reader | _NeoXReader
+
+
+async def run_tour(stack: Stack, progress: Progress) -> TourResult:
+    """Make the tour on a running stack. Raises NslError or Failure when the layer itself refuses a step."""
+    progress("tour: a tenant with a client of its own")
+    async with AsyncClient.from_credentials(stack.credentials) as platform:
+        tenant = await platform.tenants.create("Tour")
+        made = await platform.clients.create("tour", SCOPES, tenant_id=tenant.id)
+    async with AsyncClient(stack.base_url, made.client_id, made.client_secret) as client:
+        parts = []
+        if stack.n3 is not None:
+            parts.append(_tour_n3(client, stack.n3, progress))
+        if stack.neox is not None:
+            parts.append(_tour_neox(client, stack.neox, progress))
+        else:
+            progress("tour: Neo X is left out, its node needs Node.js")
+        results = await asyncio.gather(*parts)
+    transfers = [transfer for part in results for transfer in part.transfers]
+    return TourResult(
+        ready_seconds=stack.ready_seconds,
+        transfers=transfers,
+        claims=[claim for part in results for claim in part.claims],
+        problems=[problem for part in results for problem in part.problems]
+        or ([] if transfers else ["no chain was there to make a transfer on"]),
+    )
+
+
+async def _tour_n3(client: AsyncClient, node: N3Node, progress: Progress) -> TourResult:
+    progress("tour: a Neo N3 key in the enclave, funded from the devnet's genesis account")
+    sender = await client.keys.create("tour-n3", "secp256r1")
+    address = sender.addresses["neo-n3"]
+    await pay_n3(
+        node, [Payment(address, 100 * 10**8, str(GAS_N3.contract)), Payment(address, 100, str(NEO_N3.contract))]
+    )
+    guide = _Guide(client, _N3Reader(node), progress, "neo-n3", "secp256r1", GAS_N3)
+    await guide.send(sender, GAS_N3, "12.5")
+    await guide.send(sender, NEO_N3, "7")
+    return guide.result()
+
+
+async def _tour_neox(client: AsyncClient, node: NeoxNode, progress: Progress) -> TourResult:
+    progress("tour: a Neo X key in the enclave, funded from the devnet's genesis account")
+    sender = await client.keys.create("tour-neox", "secp256k1")
+    await pay_neox(node, [Payment(sender.addresses["neo-x"], 100 * 10**18)])
+    guide = _Guide(client, _NeoXReader(node), progress, "neo-x", "secp256k1", GAS_NEO_X)
+    await guide.send(sender, GAS_NEO_X, "2.25")
+    return guide.result()
+
+
+class _Guide:
+    """Makes transfers on one chain to fresh recipients and compares balances before and after."""
+
+    def __init__(
+        self, client: AsyncClient, reader: _Reader, progress: Progress, chain: ChainName, curve: Curve, gas: Asset
+    ) -> None:
+        self._client = client
+        self._reader = reader
+        self._progress = progress
+        self._chain: ChainName = chain
+        self._curve: Curve = curve
+        self._gas = gas
+        self._transfers: list[Transfer] = []
+        self._claims: list[Claim] = []
+        self._problems: list[str] = []
+
+    def result(self) -> TourResult:
+        return TourResult(0.0, self._transfers, self._claims, self._problems)
+
+    async def send(self, sender: Key, asset: Asset, amount: str) -> None:
+        """One transfer, from the POST to its confirmation, and what it did to the balances."""
+        recipient = (await self._client.keys.create("tour-recipient", self._curve)).addresses[self._chain]
+        address = sender.addresses[self._chain]
+        before = await self._balances(address, asset)
+        began = monotonic()
+        made = await self._client.transactions.transfer(
+            chain=self._chain, from_key=sender.id, asset=asset.symbol, to=recipient, amount=amount
+        )
+        try:
+            done = await self._client.wait_for_transaction(made.id, timeout_seconds=TRANSFER_TIMEOUT_SECONDS)
+        except TransactionFailed as failed:
+            done = failed.transaction
+            self._problems.append(str(failed))
+        seconds = monotonic() - began
+        self._note(done, address, seconds)
+        self._progress(f"tour: {amount} {asset.symbol} on {self._chain} {done.state} in {seconds:.1f} s")
+        if done.state == "confirmed":
+            await self._compare(done, address, asset, before)
+
+    def _note(self, done: Transaction, sender: str, seconds: float) -> None:
+        self._transfers.append(
+            Transfer(
+                chain=done.chain,
+                kind=done.kind,
+                asset=done.asset,
+                amount=done.amount,
+                from_=sender,
+                to=done.to,
+                hash=done.hash,
+                block_height=done.block_height,
+                fee=done.fee,
+                state=done.state,
+                seconds=round(seconds, 3),
+            )
+        )
+
+    async def _balances(self, address: str, asset: Asset) -> tuple[int, int]:
+        return await self._reader.balance(address, asset), await self._reader.balance(address, self._gas)
+
+    async def _compare(self, done: Transaction, sender: str, asset: Asset, before: tuple[int, int]) -> None:
+        amount, fee = _units(done.amount, asset), _units(done.fee or "0", self._gas)
+        claimed = await self._reader.claimed(done.hash or "", sender)
+        if claimed:
+            self._claims.append(Claim(sender, format_amount(claimed, self._gas.decimals), done.hash or ""))
+        after = await self._balances(sender, asset)
+        gas_out = fee - claimed
+        expected = (before[0] - amount - gas_out, before[1] - amount - gas_out)
+        if asset != self._gas:
+            expected = (before[0] - amount, before[1] - gas_out)
+        if after != expected:
+            self._problems.append(f"{sender} holds {after} units after {done.hash}, and should hold {expected}")
+        received = await self._reader.balance(done.to, asset)
+        if received != amount:
+            self._problems.append(f"{done.to} holds {received} units after {done.hash}, and should hold {amount}")
+
+
+def _units(text: str, asset: Asset) -> int:
+    return int(Decimal(text).scaleb(asset.decimals))
