@@ -4,6 +4,7 @@ The chain here is a real ``ChainReader`` in behaviour, told what to answer and c
 are tested on real nodes in ``tests/service/adapters``.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -66,6 +67,13 @@ async def test_many_readers_cost_the_node_one_question() -> None:
         await ledger.balances("neo-n3", ADDRESS)
         await ledger.fees("neo-n3")
     assert chain.asked == ["blocks 3 3", "height", f"balances {ADDRESS}", "fees"]
+
+
+async def test_many_readers_at_once_cost_the_node_one_question() -> None:
+    chain = Told()
+    ledger = Ledger({chain.name: chain})
+    await asyncio.gather(*(ledger.fees("neo-n3") for _ in range(50)))
+    assert chain.asked == ["fees"]
 
 
 async def test_what_was_read_is_read_again_when_it_is_stale(monkeypatch: pytest.MonkeyPatch) -> None:

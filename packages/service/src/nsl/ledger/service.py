@@ -1,10 +1,12 @@
 """Reads of the chains, each kept for a second: many readers cost the node one question."""
 
+import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from nsl.kit.clock import monotonic
+from nsl.kit.errors import Failure
 from nsl.ledger.errors import BadAsset, NodeDown, UnknownBlock, UnknownChain, UnknownTransaction
 from nsl.ledger.model import (
     NATIVE_ASSETS,
@@ -35,7 +37,7 @@ class Ledger:
 
     def __init__(self, readers: Mapping[ChainName, ChainReader]) -> None:
         self._readers = readers
-        self._fresh: OrderedDict[tuple[Any, ...], tuple[float, Any]] = OrderedDict()
+        self._fresh: OrderedDict[tuple[Any, ...], tuple[float, asyncio.Future[Any]]] = OrderedDict()
         self._tokens: dict[tuple[ChainName, str], Asset] = {}
 
     async def chains(self) -> list[ChainStatus]:
@@ -125,15 +127,20 @@ class Ledger:
             raise UnknownChain(f"{name} is not configured here.")
         return self._readers[name]
 
-    async def _kept[T](self, key: tuple[Any, ...], read: Callable[[], Awaitable[T]]) -> T:
-        """A value read less than a second ago, else a new one. Failures are not kept."""
+    async def _kept[T](self, key: tuple[Any, ...], read: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """A value read less than a second ago, or being read now, else a new one. Failures are not kept."""
         entry = self._fresh.get(key)
-        if entry is not None and monotonic() - entry[0] < FRESH_SECONDS:
-            value: T = entry[1]
-            return value
-        value = await read()
-        self._fresh[key] = (monotonic(), value)
-        self._fresh.move_to_end(key)
-        while len(self._fresh) > FRESH_ENTRIES_MAX:
-            self._fresh.popitem(last=False)
+        if entry is None or monotonic() - entry[0] >= FRESH_SECONDS:
+            entry = (monotonic(), asyncio.ensure_future(read()))
+            self._fresh[key] = entry
+            self._fresh.move_to_end(key)
+            while len(self._fresh) > FRESH_ENTRIES_MAX:
+                self._fresh.popitem(last=False)
+        try:
+            # Shielded: one reader who hangs up must not take the answer from the others.
+            value: T = await asyncio.shield(entry[1])
+        except Failure:
+            if self._fresh.get(key) is entry:
+                del self._fresh[key]
+            raise
         return value
