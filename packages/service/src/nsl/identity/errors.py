@@ -8,6 +8,7 @@ TenantUnknown     404
 ClientUnknown     404
 ScopeUnsuitable   422  a scope that this client cannot have
 AlreadyBootstrapped 409  the platform has its administrator
+IdempotencyKeyReused 409 the same key came with another request
 TokenRefused      400 or 401 at the token endpoint, in the form of RFC 6749 section 5.2
 """
 
@@ -44,6 +45,10 @@ class ScopeUnsuitable(Unprocessable):
 
 class AlreadyBootstrapped(Conflict):
     code = "ALREADY_BOOTSTRAPPED"
+
+
+class IdempotencyKeyReused(Conflict):
+    code = "IDEMPOTENCY_KEY_REUSED"
 
 
 class TokenRefused(Failure):
