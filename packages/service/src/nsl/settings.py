@@ -1,6 +1,6 @@
-"""What the environment says, read once at the start. Secrets have no default; what a command does not need may be unset.
+"""What the environment says, read once at the start. Secrets have no default.
 
-`nsl serve` needs the application's database and the enclave, `nsl work` the worker's, `nsl migrate` and
+What a command does not need may be unset:
 `nsl admin bootstrap` the owner's.
 """
 

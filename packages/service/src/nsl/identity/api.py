@@ -9,7 +9,8 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request, Response, get, post, put
-from litestar.params import Dependency, Parameter
+from litestar.di import NamedDependency
+from litestar.params import FromPath, HeaderParameter, QueryParameter, SkipValidation
 from litestar.status_codes import HTTP_200_OK, HTTP_400_BAD_REQUEST, HTTP_401_UNAUTHORIZED
 from msgspec import Meta
 
@@ -19,15 +20,17 @@ from nsl.identity.service import Idempotency, Tenancy, Tokens
 
 PAGE_MAX = 200
 
-TokensOf = Annotated[Tokens, Dependency(skip_validation=True)]
-TenancyOf = Annotated[Tenancy, Dependency(skip_validation=True)]
-Once = Annotated[Idempotency, Dependency(skip_validation=True)]
+TokensOf = NamedDependency[SkipValidation[Tokens]]
+TenancyOf = NamedDependency[SkipValidation[Tenancy]]
+Once = NamedDependency[SkipValidation[Idempotency]]
 IdempotencyKey = Annotated[
     str | None,
-    Parameter(header="Idempotency-Key", max_length=255, description="The same key and body: the same answer, 7 days"),
+    HeaderParameter(
+        name="Idempotency-Key", max_length=255, description="The same key and body: the same answer, 7 days"
+    ),
 ]
-Limit = Annotated[int, Parameter(ge=1, le=PAGE_MAX)]
-Cursor = Annotated[UUID | None, Parameter(description="next_cursor of the page before")]
+Limit = Annotated[int, QueryParameter(ge=1, le=PAGE_MAX)]
+Cursor = Annotated[UUID | None, QueryParameter(description="next_cursor of the page before")]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 PerMinute = Annotated[int, Meta(ge=1, le=10_000_000)]
 
@@ -192,7 +195,10 @@ async def list_tenants(
 
 @put("/v1/tenants/{tenant_id:uuid}/plan", operation_id="setPlan", summary="Change a tenant's limits", tags=["tenants"])
 async def set_plan(
-    caller: Annotated[Caller, Requires(Scope.PLATFORM_ADMIN)], tenancy: TenancyOf, tenant_id: UUID, data: PlanView
+    caller: Annotated[Caller, Requires(Scope.PLATFORM_ADMIN)],
+    tenancy: TenancyOf,
+    tenant_id: FromPath[UUID],
+    data: PlanView,
 ) -> TenantView:
     return _tenant(await tenancy.set_plan(tenant_id, _limits(data)))
 

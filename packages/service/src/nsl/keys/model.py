@@ -6,7 +6,12 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
+from coincurve import PublicKey as Secp256k1PublicKey
+
 from nsl_protocol.enclave.messages import Curve
+from nsl_protocol.evm.address import EvmAddress
+from nsl_protocol.n3.keys import PublicKey
+from nsl_protocol.n3.verification import account
 
 ROTATION_DAYS: Final = 90
 
@@ -76,7 +81,16 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class WrappedKey:
-    """The current version of a key with its private part as the enclave wrapped it, to be handed back to the enclave."""
+    """A key's current version with its private part as the enclave wrapped it, to be handed back to the enclave."""
 
     key: Key
     wrapped: bytes
+
+
+def addresses_of(curve: Curve, public_key: bytes) -> dict[str, str]:
+    """The accounts that a key controls, by chain: the N3 account of its single-signature script, or the Neo X one."""
+    if curve is Curve.SECP256R1:
+        return {"neo-n3": account(PublicKey.from_bytes(public_key)).address}
+    if curve is Curve.SECP256K1:
+        return {"neo-x": str(EvmAddress.from_public_key(Secp256k1PublicKey(public_key).format(compressed=False)))}
+    return {}

@@ -7,7 +7,8 @@ from uuid import UUID
 
 import msgspec
 from litestar import get, post
-from litestar.params import Dependency, Parameter
+from litestar.di import NamedDependency
+from litestar.params import FromPath, HeaderParameter, QueryParameter, SkipValidation
 from litestar.status_codes import HTTP_202_ACCEPTED
 from msgspec import Meta
 
@@ -22,7 +23,7 @@ IDEMPOTENCY_KEY_MAX = 255
 PAGE_MAX = 200
 VALID_FOR_SECONDS = 900
 
-Intents = Annotated[Transactions, Dependency(skip_validation=True)]
+Intents = NamedDependency[SkipValidation[Transactions]]
 
 
 class CreateTransfer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -94,8 +95,8 @@ async def create_transaction(
     data: CreateTransfer,
     idempotency_key: Annotated[
         str | None,
-        Parameter(
-            header="Idempotency-Key", description="Required, at most 255 characters; the same key, the same intent"
+        HeaderParameter(
+            name="Idempotency-Key", description="Required, at most 255 characters; the same key, the same intent"
         ),
     ] = None,
 ) -> TransactionView:
@@ -118,7 +119,7 @@ async def create_transaction(
     tags=["transactions"],
 )
 async def get_transaction(
-    caller: Annotated[Caller, Requires(Scope.TRANSACTIONS_READ)], transactions: Intents, transaction_id: UUID
+    caller: Annotated[Caller, Requires(Scope.TRANSACTIONS_READ)], transactions: Intents, transaction_id: FromPath[UUID]
 ) -> TransactionView:
     found, history = await transactions.get(caller.tenant, transaction_id)
     return _view(found, [HistoryView(state.public, at) for state, at in history])
@@ -128,10 +129,10 @@ async def get_transaction(
 async def list_transactions(
     caller: Annotated[Caller, Requires(Scope.TRANSACTIONS_READ)],
     transactions: Intents,
-    state: Annotated[str | None, Parameter(description="one of a transaction's states")] = None,
-    chain: ChainName | None = None,
-    limit: Annotated[int, Parameter(ge=1, le=PAGE_MAX)] = 50,
-    cursor: Annotated[UUID | None, Parameter(description="next_cursor of the page before")] = None,
+    state: Annotated[str | None, QueryParameter(description="one of a transaction's states")] = None,
+    chain: Annotated[ChainName | None, QueryParameter()] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=PAGE_MAX)] = 50,
+    cursor: Annotated[UUID | None, QueryParameter(description="next_cursor of the page before")] = None,
 ) -> TransactionPage:
     page = await transactions.page(caller.tenant, state=_state(state), chain=chain, before=cursor, limit=limit)
     following = None if page.next_cursor is None else str(page.next_cursor)

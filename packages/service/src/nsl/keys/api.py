@@ -1,0 +1,311 @@
+"""Keys over HTTP."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from litestar import get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, HeaderParameter, QueryParameter, SkipValidation
+from litestar.status_codes import HTTP_200_OK
+from msgspec import Meta
+
+from nsl.identity.model import Caller, Requires, Scope
+from nsl.identity.service import Idempotency
+from nsl.keys.errors import CurveUnsupported, SigningRefused
+from nsl.keys.model import ROTATION_DAYS, Key, KeyPolicy, Kind, Usage
+from nsl.keys.service import Keys, Made, ToSign, decoded
+from nsl.kit.errors import Failure, Malformed
+from nsl.kit.limits import Spend
+from nsl_protocol.enclave.messages import SIGN_ORDERS_MAX, Curve
+
+PAGE_MAX = 200
+MESSAGE_BYTES_MAX = 65_536
+
+KeysOf = NamedDependency[SkipValidation[Keys]]
+Once = NamedDependency[SkipValidation[Idempotency]]
+Quota = NamedDependency[SkipValidation[Spend]]
+IdempotencyKey = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Idempotency-Key", max_length=255, description="The same key and body: the same answer, 7 days"
+    ),
+]
+
+
+class PolicyView(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``kinds`` null: every kind of the curve, digests only with ``blind_signing``, which is fixed at creation."""
+
+    blind_signing: bool = False
+    kinds: list[Kind] | None = None
+
+
+class CreateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``curve``: secp256r1 (pays on Neo N3), secp256k1 (pays on Neo X) or ed25519 in this version."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    curve: Annotated[str, Meta(max_length=40)]
+    usages: Annotated[list[Usage], Meta(min_length=1, max_length=10)] = [Usage.SIGN]
+    policy: PolicyView | None = None
+    rotation_days: Annotated[int, Meta(ge=1, le=3650)] = ROTATION_DAYS
+
+
+class EnclaveView(msgspec.Struct, frozen=True):
+    """``mode`` is ``sim`` where the enclave is simulated."""
+
+    mode: str
+    measurement: str
+
+
+class KeyView(msgspec.Struct, frozen=True):
+    id: UUID
+    name: str
+    curve: str
+    version: int
+    state: str
+    usages: list[str]
+    public_key: str
+    addresses: dict[str, str]
+    policy: PolicyView
+    created_at: datetime
+    rotates_at: datetime
+    enclave: EnclaveView
+
+
+class KeyPage(msgspec.Struct, frozen=True):
+    items: list[KeyView]
+    next_cursor: str | None
+
+
+class MessagePayload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``text`` or ``hex``, one of them."""
+
+    text: Annotated[str, Meta(max_length=MESSAGE_BYTES_MAX)] | None = None
+    hex: Annotated[str, Meta(max_length=2 * MESSAGE_BYTES_MAX)] | None = None
+
+
+class HexPayload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    hex: Annotated[str, Meta(min_length=2, max_length=524_288)]
+
+
+class SignRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``payload``: for message `{text}` or `{hex}`, for digest and transactions `{hex}`, for typed-data the document.
+
+    ``network``: the N3 magic number or EVM chain id that a transaction is for.
+    """
+
+    kind: Kind
+    payload: dict[str, Any]
+    network: Annotated[int, Meta(ge=0, le=2**53 - 1)] | None = None
+
+
+class SignBatchRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    items: Annotated[list[SignRequest], Meta(min_length=1, max_length=SIGN_ORDERS_MAX)]
+
+
+class SignatureView(msgspec.Struct, frozen=True):
+    """``signature``: r‖s as hex, with v (1b or 1c) for secp256k1. ``salt``: of the N3 message envelope."""
+
+    signature: str
+    public_key: str
+    algorithm: str
+    key_version: int
+    decoded: dict[str, Any]
+    receipt_id: UUID
+    enclave_mode: str
+    salt: str | None = None
+
+
+class ItemError(msgspec.Struct, frozen=True):
+    code: str
+    detail: str
+
+
+class BatchItem(msgspec.Struct, frozen=True):
+    """One of both."""
+
+    signature: SignatureView | None = None
+    error: ItemError | None = None
+
+
+class BatchView(msgspec.Struct, frozen=True):
+    items: list[BatchItem]
+    next_cursor: None = None
+
+
+@post("/v1/keys", operation_id="createKey", summary="Make a key inside the enclave", tags=["keys"])
+async def create_key(
+    caller: Annotated[Caller, Requires(Scope.KEYS_CREATE)],
+    keys: KeysOf,
+    idempotency: Once,
+    data: CreateKey,
+    idempotency_key: IdempotencyKey = None,
+) -> KeyView:
+    curve = _curve(data.curve)
+    policy = data.policy or PolicyView()
+
+    async def act() -> KeyView:
+        made = await keys.create(
+            caller,
+            name=data.name,
+            curve=curve,
+            usages=tuple(dict.fromkeys(data.usages)),
+            policy=KeyPolicy(policy.blind_signing, None if policy.kinds is None else frozenset(policy.kinds)),
+            rotation_days=data.rotation_days,
+        )
+        return _view(made)
+
+    return await idempotency.once(caller, idempotency_key, b"createKey" + msgspec.json.encode(data), KeyView, act)
+
+
+@get("/v1/keys", operation_id="listKeys", summary="The tenant's keys, oldest first", tags=["keys"])
+async def list_keys(
+    caller: Annotated[Caller, Requires(Scope.KEYS_READ)],
+    keys: KeysOf,
+    limit: Annotated[int, QueryParameter(ge=1, le=PAGE_MAX)] = 50,
+    cursor: Annotated[UUID | None, QueryParameter(description="next_cursor of the page before")] = None,
+) -> KeyPage:
+    found, following = await keys.page(caller.tenant, after=cursor, limit=limit)
+    return KeyPage(list(map(_view, found)), None if following is None else str(following))
+
+
+@get("/v1/keys/{key_id:uuid}", operation_id="getKey", summary="A key", tags=["keys"])
+async def get_key(
+    caller: Annotated[Caller, Requires(Scope.KEYS_READ)], keys: KeysOf, key_id: FromPath[UUID]
+) -> KeyView:
+    return _view(await keys.get(caller.tenant, key_id))
+
+
+@post(
+    "/v1/keys/{key_id:uuid}/sign",
+    operation_id="sign",
+    summary="Sign: the enclave parses what it signs",
+    tags=["keys"],
+    status_code=HTTP_200_OK,
+)
+async def sign(
+    caller: Annotated[Caller, Requires(Scope.KEYS_SIGN)],
+    keys: KeysOf,
+    idempotency: Once,
+    key_id: FromPath[UUID],
+    data: SignRequest,
+    idempotency_key: IdempotencyKey = None,
+) -> SignatureView:
+    item = _to_sign(data)
+
+    async def act() -> SignatureView:
+        made = (await keys.sign(caller, key_id, [item]))[0]
+        if isinstance(made, Failure):
+            raise made
+        return _signature(made)
+
+    request = b"sign" + key_id.bytes + msgspec.json.encode(data)
+    return await idempotency.once(caller, idempotency_key, request, SignatureView, act)
+
+
+@post(
+    "/v1/keys/{key_id:uuid}/sign-batch",
+    operation_id="signBatch",
+    summary="Up to 256 signatures, each answered on its own",
+    tags=["keys"],
+    status_code=HTTP_200_OK,
+)
+async def sign_batch(
+    caller: Annotated[Caller, Requires(Scope.KEYS_SIGN)],
+    keys: KeysOf,
+    quota: Quota,
+    idempotency: Once,
+    key_id: FromPath[UUID],
+    data: SignBatchRequest,
+    idempotency_key: IdempotencyKey = None,
+) -> BatchView:
+    # The request itself has counted once; a batch of n counts n.
+    quota(len(data.items) - 1)
+    items = list(map(_to_sign, data.items))
+
+    async def act() -> BatchView:
+        results = await keys.sign(caller, key_id, items)
+        return BatchView(list(map(_batch_item, results)))
+
+    request = b"signBatch" + key_id.bytes + msgspec.json.encode(data)
+    return await idempotency.once(caller, idempotency_key, request, BatchView, act)
+
+
+#: what ``nsl.http`` mounts
+HANDLERS = (create_key, list_keys, get_key, sign, sign_batch)
+
+
+def _curve(text: str) -> Curve:
+    try:
+        return Curve(text)
+    except ValueError:
+        known = ", ".join(Curve)
+        raise CurveUnsupported(f"Keys of this version are {known}, not {text!r}.", field="curve") from None
+
+
+def _to_sign(request: SignRequest) -> ToSign:
+    if request.kind is Kind.TYPED_DATA:
+        return ToSign(request.kind, msgspec.json.encode(request.payload))
+    if request.kind is Kind.MESSAGE:
+        message = _payload(request, MessagePayload)
+        if (message.text is None) == (message.hex is None):
+            raise Malformed("A message is either text or hex.", field="payload")
+        return ToSign(request.kind, message.text.encode() if message.text is not None else _hex(message.hex or ""))
+    payload = _hex(_payload(request, HexPayload).hex)
+    if request.kind is Kind.DIGEST and len(payload) != 32:  # noqa: PLR2004 - a digest
+        raise Malformed("A digest is 32 bytes of hex.", field="payload.hex")
+    return ToSign(request.kind, payload, request.network)
+
+
+def _payload[T](request: SignRequest, kind: type[T]) -> T:
+    try:
+        return msgspec.convert(request.payload, kind)
+    except msgspec.ValidationError as error:
+        raise Malformed(f"For {request.kind}: {error}.", field="payload") from error
+
+
+def _hex(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text.removeprefix("0x"))
+    except ValueError as error:
+        raise Malformed("This is not hex.", field="payload.hex") from error
+
+
+def _view(key: Key) -> KeyView:
+    return KeyView(
+        id=key.id,
+        name=key.name,
+        curve=key.curve.value,
+        version=key.version,
+        state=key.state.value,
+        usages=[usage.value for usage in key.usages],
+        public_key=key.public_key.hex(),
+        addresses=key.addresses,
+        policy=PolicyView(key.policy.blind_signing, None if key.policy.kinds is None else sorted(key.policy.kinds)),
+        created_at=key.created_at,
+        rotates_at=key.rotates_at,
+        enclave=EnclaveView(key.enclave.mode, key.enclave.measurement),
+    )
+
+
+def _signature(made: Made) -> SignatureView:
+    signature = made.signature
+    v = b"" if signature.recovery is None else bytes((27 + signature.recovery,))
+    return SignatureView(
+        signature=(signature.signature + v).hex(),
+        public_key=signature.public_key.hex(),
+        algorithm=signature.algorithm,
+        key_version=made.key.version,
+        decoded=decoded(signature),
+        receipt_id=made.receipt,
+        enclave_mode=made.key.enclave.mode,
+        salt=signature.salt,
+    )
+
+
+def _batch_item(result: Made | Failure) -> BatchItem:
+    if isinstance(result, Failure):
+        code = result.enclave_code if isinstance(result, SigningRefused) else result.code
+        return BatchItem(error=ItemError(code, result.detail))
+    return BatchItem(signature=_signature(result))

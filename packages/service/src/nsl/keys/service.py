@@ -1,0 +1,204 @@
+"""Keys: made in the enclave, listed, signed with. What leaves is written down first."""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from nsl.identity.model import Caller
+from nsl.keys import store
+from nsl.keys.errors import KeyNotActive, KeyUnknown, KindUnsuitable, PayloadUnreadable, SigningRefused
+from nsl.keys.model import KINDS_OF_CURVE, Enclave, Key, KeyPolicy, KeyState, Kind, Usage, WrappedKey, addresses_of
+from nsl.keys.ports import KeyEnclave
+from nsl.keys.store import NotedSignature
+from nsl.kit.clock import monotonic, now
+from nsl.kit.db import Database
+from nsl.kit.errors import Failure
+from nsl.kit.ids import new_id
+from nsl_protocol.enclave.messages import (
+    Curve,
+    KeyName,
+    Refused,
+    Signable,
+    Signature,
+    SignDigest,
+    SignEvmTransaction,
+    SignMessage,
+    SignN3Transaction,
+    SignOrder,
+    SignTypedData,
+)
+
+KEYS_KEPT_SECONDS: Final = 1.0
+KEYS_KEPT_MAX: Final = 10_000
+_NOT_UNDERSTOOD = frozenset({"NOT_UNDERSTOOD", "WRONG_CURVE", "WRONG_CHAIN"})
+
+
+@dataclass(frozen=True, slots=True)
+class ToSign:
+    """``payload`` is the message, digest, transaction or document; ``network`` the N3 magic number or EVM chain id."""
+
+    kind: Kind
+    payload: bytes
+    network: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A signature that may leave: it is written down under ``receipt``."""
+
+    signature: Signature
+    key: Key
+    receipt: UUID
+
+
+class Keys:
+    """The keys of all tenants, one tenant at a time."""
+
+    def __init__(self, database: Database, enclave: KeyEnclave, *, cached: bool = True) -> None:
+        self._database = database
+        self._enclave = enclave
+        self._cached = cached
+        self._kept: OrderedDict[tuple[UUID, UUID], tuple[float, WrappedKey]] = OrderedDict()
+
+    async def create(
+        self, caller: Caller, *, name: str, curve: Curve, usages: Sequence[Usage], policy: KeyPolicy, rotation_days: int
+    ) -> Key:
+        """Make a key. Only its wrapped form leaves the enclave.
+
+        Raises:
+            KindUnsuitable: the policy names a kind that no key of this curve signs.
+        """
+        unsuitable = (policy.kinds or frozenset()) - KINDS_OF_CURVE[curve]
+        if unsuitable:
+            raise KindUnsuitable(f"A {curve} key cannot sign: {', '.join(sorted(unsuitable))}.", field="policy.kinds")
+        key_id = new_id()
+        status = await self._enclave.status()
+        made = await self._enclave.create_key(
+            KeyName(caller.tenant.bytes, key_id.bytes, 1), curve, blind_signing=policy.blind_signing
+        )
+        created_at = now()
+        key = Key(
+            id=key_id,
+            name=name,
+            curve=curve,
+            version=1,
+            state=KeyState.ACTIVE,
+            usages=tuple(usages),
+            policy=policy,
+            public_key=made.public_key,
+            addresses=addresses_of(curve, made.public_key),
+            created_at=created_at,
+            rotation_days=rotation_days,
+            rotates_at=created_at + timedelta(days=rotation_days),
+            enclave=Enclave(status.mode, status.measurement),
+        )
+        async with self._database.transaction(caller.tenant) as connection:
+            await store.insert(connection, caller.tenant, WrappedKey(key, made.wrapped), caller.subject)
+        return key
+
+    async def get(self, tenant: UUID, key: UUID) -> Key:
+        """One of the tenant's keys, at most a second old. Raises KeyUnknown, also for another tenant's."""
+        return (await self._wrapped(tenant, key)).key
+
+    async def page(self, tenant: UUID, *, after: UUID | None, limit: int) -> tuple[list[Key], UUID | None]:
+        """The tenant's keys, oldest first, and where the next page begins."""
+        async with self._database.transaction(tenant) as connection:
+            found = await store.page(connection, tenant, after=after, limit=limit + 1)
+        return found[:limit], found[limit - 1].id if len(found) > limit else None
+
+    async def sign(self, caller: Caller, key_id: UUID, items: Sequence[ToSign]) -> list[Made | Failure]:
+        """Sign each item or say why not, in order. What succeeded is durable before this returns.
+
+        Raises:
+            KeyUnknown, KeyNotActive: nothing was signed.
+        """
+        wrapped = await self._wrapped(caller.tenant, key_id)
+        key = wrapped.key
+        if key.state is not KeyState.ACTIVE:
+            raise KeyNotActive(f"The key is {key.state}; only an active key signs.")
+        name = KeyName(caller.tenant.bytes, key.id.bytes, key.version)
+        results: list[Made | Failure] = []
+        orders: dict[int, SignOrder] = {}
+        for position, item in enumerate(items):
+            try:
+                orders[position] = SignOrder(name, wrapped.wrapped, _signable(key, item))
+                results.append(KindUnsuitable("not reached"))
+            except Failure as failure:
+                results.append(failure)
+        answers = await self._enclave.sign(list(orders.values())) if orders else ()
+        noted = []
+        for position, answer in zip(orders, answers, strict=True):
+            if isinstance(answer, Refused):
+                results[position] = _refusal(answer)
+                continue
+            item, receipt = items[position], new_id()
+            results[position] = Made(answer, key, receipt)
+            request = hashlib.sha256(msgspec.msgpack.encode(orders[position].what)).digest()
+            noted.append(NotedSignature(receipt, item.kind, request, answer.decoded.decode(), answer.signature))
+        if noted:
+            async with self._database.transaction(caller.tenant) as connection:
+                await store.note_signatures(
+                    connection, caller.tenant, key, noted, signed_by=caller.subject, created_at=now()
+                )
+        return results
+
+    async def _wrapped(self, tenant: UUID, key: UUID) -> WrappedKey:
+        place = (tenant, key)
+        kept = self._kept.get(place) if self._cached else None
+        if kept is not None and monotonic() - kept[0] < KEYS_KEPT_SECONDS:
+            return kept[1]
+        async with self._database.transaction(tenant) as connection:
+            found = await store.by_id(connection, key)
+        if found is None:
+            raise KeyUnknown("There is no such key.")
+        if self._cached:
+            self._kept[place] = (monotonic(), found)
+            self._kept.move_to_end(place)
+            if len(self._kept) > KEYS_KEPT_MAX:
+                self._kept.popitem(last=False)
+        return found
+
+
+def _signable(key: Key, item: ToSign) -> Signable:
+    """What the enclave is asked for. Raises KindUnsuitable."""
+    if item.kind not in KINDS_OF_CURVE[key.curve]:
+        allowed = ", ".join(sorted(KINDS_OF_CURVE[key.curve]))
+        raise KindUnsuitable(f"A {key.curve} key does not sign {item.kind}; it signs: {allowed}.", field="kind")
+    if key.policy.kinds is not None and item.kind not in key.policy.kinds:
+        raise SigningRefused("KIND_NOT_ALLOWED", f"This key's policy does not allow {item.kind}.")
+    match item.kind:
+        case Kind.MESSAGE:
+            return SignMessage(item.payload)
+        case Kind.DIGEST:
+            return SignDigest(item.payload)
+        case Kind.TYPED_DATA:
+            return SignTypedData(item.payload)
+        case Kind.N3_TRANSACTION:
+            return SignN3Transaction(_network(item), item.payload)
+        case Kind.EVM_TRANSACTION:
+            return SignEvmTransaction(_network(item), item.payload)
+
+
+def _network(item: ToSign) -> int:
+    if item.network is None:
+        raise KindUnsuitable(
+            "Name the network that the transaction is for: the N3 magic number, or the EVM chain id.", field="network"
+        )
+    return item.network
+
+
+def _refusal(refused: Refused) -> Failure:
+    if refused.code in _NOT_UNDERSTOOD:
+        return PayloadUnreadable(refused.reason, field="payload")
+    return SigningRefused(refused.code, refused.reason)
+
+
+def decoded(signature: Signature) -> Any:
+    """What was signed, as the enclave understood it."""
+    return msgspec.json.decode(signature.decoded)

@@ -1,0 +1,112 @@
+"""Keys in PostgreSQL. Every function works inside the caller's database transaction."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from nsl.keys.model import Enclave, Key, KeyPolicy, KeyState, Kind, Usage, WrappedKey, addresses_of
+from nsl.kit.db import Connection, fetch_all, fetch_one, load_queries
+from nsl_protocol.enclave.messages import Curve
+
+_QUERIES = load_queries("nsl.keys")
+
+
+@dataclass(frozen=True, slots=True)
+class NotedSignature:
+    """What is kept of a signature. ``decoded`` is JSON text."""
+
+    id: UUID
+    kind: Kind
+    request_sha256: bytes
+    decoded: str
+    signature: bytes
+
+
+async def insert(connection: Connection, tenant: UUID, new: WrappedKey, created_by: str) -> None:
+    """Write a key and its first version."""
+    key = new.key
+    policy = {
+        "blind_signing": key.policy.blind_signing,
+        "kinds": None if key.policy.kinds is None else sorted(key.policy.kinds),
+    }
+    parameters = {
+        "id": key.id,
+        "tenant_id": tenant,
+        "name": key.name,
+        "curve": key.curve.value,
+        "usages": [usage.value for usage in key.usages],
+        "policy": Jsonb(policy),
+        "rotation_days": key.rotation_days,
+        "rotates_at": key.rotates_at,
+        "created_by": created_by,
+        "created_at": key.created_at,
+        "public_key": key.public_key,
+        "wrapped": new.wrapped,
+        "enclave_mode": key.enclave.mode,
+        "enclave_measurement": key.enclave.measurement,
+    }
+    await connection.execute(_QUERIES["insert"], parameters)
+
+
+async def by_id(connection: Connection, key: UUID) -> WrappedKey | None:
+    """One of the tenant's keys, in its current version."""
+    row = await fetch_one(connection, _QUERIES["by_id"], {"id": key})
+    return None if row is None else _key(row)
+
+
+async def page(connection: Connection, tenant: UUID, *, after: UUID | None, limit: int) -> list[Key]:
+    """The tenant's keys, oldest first."""
+    parameters = {"tenant_id": tenant, "after": after, "limit": limit}
+    return [_key(row).key for row in await fetch_all(connection, _QUERIES["page"], parameters)]
+
+
+async def note_signatures(
+    connection: Connection,
+    tenant: UUID,
+    key: Key,
+    signatures: Sequence[NotedSignature],
+    *,
+    signed_by: str,
+    created_at: datetime,
+) -> None:
+    """Write down signatures before they are given out."""
+    parameters = {
+        "tenant_id": tenant,
+        "key_id": key.id,
+        "key_version": key.version,
+        "ids": [each.id for each in signatures],
+        "kinds": [each.kind.value for each in signatures],
+        "digests": [each.request_sha256 for each in signatures],
+        "decoded": [each.decoded for each in signatures],
+        "signatures": [each.signature for each in signatures],
+        "signed_by": signed_by,
+        "created_at": created_at,
+    }
+    await connection.execute(_QUERIES["note_signatures"], parameters)
+
+
+def _key(row: Mapping[str, Any]) -> WrappedKey:
+    curve = Curve(row["curve"])
+    kinds = row["policy"].get("kinds")
+    key = Key(
+        id=row["id"],
+        name=row["name"],
+        curve=curve,
+        version=row["version"],
+        state=KeyState(row["state"]),
+        usages=tuple(map(Usage, row["usages"])),
+        policy=KeyPolicy(
+            blind_signing=row["policy"]["blind_signing"], kinds=None if kinds is None else frozenset(map(Kind, kinds))
+        ),
+        public_key=row["public_key"],
+        addresses=addresses_of(curve, row["public_key"]),
+        created_at=row["created_at"],
+        rotation_days=row["rotation_days"],
+        rotates_at=row["rotates_at"],
+        enclave=Enclave(row["enclave_mode"], row["enclave_measurement"]),
+    )
+    return WrappedKey(key, row["wrapped"])
