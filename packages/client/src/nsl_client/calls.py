@@ -17,6 +17,7 @@ from nsl_client.model import (
     Health,
     Key,
     Me,
+    Mined,
     Page,
     Signature,
     Tenant,
@@ -29,7 +30,12 @@ Curve = Literal["secp256r1", "secp256k1", "ed25519"]
 
 @dataclass(frozen=True)
 class Call[T]:
-    """One request. It may be repeated when it reads, or when it carries an Idempotency-Key."""
+    """One request.
+
+    Attributes:
+        also: error statuses whose body is an answer nevertheless.
+        public: sent without a token.
+    """
 
     method: str
     path: str
@@ -37,11 +43,13 @@ class Call[T]:
     body: Mapping[str, Any] | None = None
     query: Mapping[str, Any] = field(default_factory=dict)
     idempotency_key: str | None = None
+    also: frozenset[int] = frozenset()
+    public: bool = False
 
     @property
     def repeatable(self) -> bool:
         """Whether sending it twice does the same as sending it once."""
-        return self.method == "GET" or self.idempotency_key is not None
+        return self.method in ("GET", "PUT") or self.idempotency_key is not None
 
 
 def _without_none(**values: Any) -> dict[str, Any]:
@@ -53,14 +61,23 @@ def me() -> Call[Me]:
     return Call("GET", "/v1/me", Me)
 
 
-def ready() -> Call[Health]:
-    """Whether the layer and everything it depends on is up."""
-    return Call("GET", "/health/ready", Health)
+def health() -> Call[Health]:
+    """Whether the layer is ready, and each thing it depends on."""
+    return Call("GET", "/health/ready", Health, also=frozenset({503}), public=True)
 
 
-def create_tenant(name: str, *, idempotency_key: str | None = None) -> Call[Tenant]:
-    """Make a tenant (platform administrators)."""
-    return Call("POST", "/v1/tenants", Tenant, {"name": name}, idempotency_key=idempotency_key or fresh_key())
+def create_tenant(
+    name: str, *, plan: Mapping[str, int] | None = None, idempotency_key: str | None = None
+) -> Call[Tenant]:
+    """Make a tenant (platform administrators). ``plan``: requests_per_minute, key_requests_per_minute."""
+    body = _without_none(name=name, plan=plan)
+    return Call("POST", "/v1/tenants", Tenant, body, idempotency_key=idempotency_key or fresh_key())
+
+
+def set_plan(tenant_id: str, *, requests_per_minute: int, key_requests_per_minute: int) -> Call[Tenant]:
+    """Change a tenant's limits (platform administrators)."""
+    body = {"requests_per_minute": requests_per_minute, "key_requests_per_minute": key_requests_per_minute}
+    return Call("PUT", f"/v1/tenants/{quote(tenant_id, safe='')}/plan", Tenant, body)
 
 
 def list_tenants(*, limit: int | None = None, cursor: str | None = None) -> Call[Page[Tenant]]:
@@ -84,10 +101,11 @@ def create_key(
     curve: Curve,
     *,
     policy: Mapping[str, Any] | None = None,
+    rotation_days: int | None = None,
     idempotency_key: str | None = None,
 ) -> Call[Key]:
     """Make a key inside the enclave. secp256r1 pays on Neo N3, secp256k1 on Neo X."""
-    body = _without_none(name=name, curve=curve, usages=["sign"], policy=policy)
+    body = _without_none(name=name, curve=curve, usages=["sign"], policy=policy, rotation_days=rotation_days)
     return Call("POST", "/v1/keys", Key, body, idempotency_key=idempotency_key or fresh_key())
 
 
@@ -121,6 +139,11 @@ def list_chains() -> Call[Page[Chain]]:
 def get_block(chain: ChainName, height: int | Literal["latest"] = "latest") -> Call[Block]:
     """A block."""
     return Call("GET", f"/v1/chains/{chain}/blocks/{height}", Block)
+
+
+def get_mined(chain: ChainName, transaction_hash: str) -> Call[Mined]:
+    """A transaction on a block, whoever made it."""
+    return Call("GET", f"/v1/chains/{chain}/transactions/{quote(transaction_hash, safe='')}", Mined)
 
 
 def list_balances(chain: ChainName, address: str, *, assets: Sequence[str] = ()) -> Call[Page[Balance]]:

@@ -13,7 +13,7 @@ from nsl_client import calls
 from nsl_client.calls import Call
 from nsl_client.clock import wait, wait_async
 from nsl_client.exchange import Flow, NeedToken, Pause, Send, Session
-from nsl_client.model import Page, Transaction
+from nsl_client.model import Health, Me, Page, Transaction
 
 REQUEST_TIMEOUT_SECONDS = 30.0
 WAIT_TIMEOUT_SECONDS = 120.0
@@ -53,6 +53,7 @@ def _async_method[**P, T](
 class Tenants(_Resource):
     create = _method(calls.create_tenant)
     list = _method(calls.list_tenants)
+    set_plan = _method(calls.set_plan)
 
 
 class Clients(_Resource):
@@ -68,9 +69,10 @@ class Keys(_Resource):
     sign_batch = _method(calls.sign_batch)
 
 
-class Chains(_Resource):
-    list = _method(calls.list_chains)
+class Ledger(_Resource):
+    chains = _method(calls.list_chains)
     block = _method(calls.get_block)
+    transaction = _method(calls.get_mined)
     balances = _method(calls.list_balances)
     fees = _method(calls.get_fees)
 
@@ -84,6 +86,7 @@ class Transactions(_Resource):
 class AsyncTenants(_AsyncResource):
     create = _async_method(calls.create_tenant)
     list = _async_method(calls.list_tenants)
+    set_plan = _async_method(calls.set_plan)
 
 
 class AsyncClients(_AsyncResource):
@@ -99,9 +102,10 @@ class AsyncKeys(_AsyncResource):
     sign_batch = _async_method(calls.sign_batch)
 
 
-class AsyncChains(_AsyncResource):
-    list = _async_method(calls.list_chains)
+class AsyncLedger(_AsyncResource):
+    chains = _async_method(calls.list_chains)
     block = _async_method(calls.get_block)
+    transaction = _async_method(calls.get_mined)
     balances = _async_method(calls.list_balances)
     fees = _async_method(calls.get_fees)
 
@@ -131,7 +135,7 @@ class Client:
         self.tenants = Tenants(self)
         self.clients = Clients(self)
         self.keys = Keys(self)
-        self.chains = Chains(self)
+        self.ledger = Ledger(self)
         self.transactions = Transactions(self)
 
     @classmethod
@@ -152,6 +156,14 @@ class Client:
     def run[T](self, call: Call[T]) -> T:
         """Carry out a call of ``nsl_client.calls``."""
         return self._drive(self._session.run(call))
+
+    def me(self) -> Me:
+        """Who the credentials stand for."""
+        return self.run(calls.me())
+
+    def health(self) -> Health:
+        """Whether the layer is ready, and each thing it depends on. Needs no credentials."""
+        return self.run(calls.health())
 
     def wait_for_transaction(
         self, transaction_id: str, *, timeout_seconds: float = WAIT_TIMEOUT_SECONDS
@@ -175,7 +187,7 @@ class Client:
                 return
 
     def _drive[T](self, flow: Flow[T]) -> T:
-        outcome: httpx.Response | httpx.TransportError | None = None
+        outcome: httpx.Response | httpx.RequestError | None = None
         try:
             while True:
                 action = flow.send(outcome)
@@ -184,11 +196,11 @@ class Client:
                     case Send(request):
                         try:
                             outcome = self._http.send(request)
-                        except httpx.TransportError as error:
+                        except httpx.RequestError as error:
                             outcome = error
                     case Pause(seconds):
                         wait(seconds)
-                    case NeedToken():
+                    case NeedToken() if not self._session.has_token:
                         with self._token_lock:
                             if not self._session.has_token:
                                 self._drive(self._session.fetch_token())
@@ -207,7 +219,7 @@ class AsyncClient:
         self.tenants = AsyncTenants(self)
         self.clients = AsyncClients(self)
         self.keys = AsyncKeys(self)
-        self.chains = AsyncChains(self)
+        self.ledger = AsyncLedger(self)
         self.transactions = AsyncTransactions(self)
 
     @classmethod
@@ -224,6 +236,14 @@ class AsyncClient:
     async def run[T](self, call: Call[T]) -> T:
         """Carry out a call of ``nsl_client.calls``."""
         return await self._drive(self._session.run(call))
+
+    async def me(self) -> Me:
+        """Who the credentials stand for."""
+        return await self.run(calls.me())
+
+    async def health(self) -> Health:
+        """Whether the layer is ready, and each thing it depends on. Needs no credentials."""
+        return await self.run(calls.health())
 
     async def wait_for_transaction(
         self, transaction_id: str, *, timeout_seconds: float = WAIT_TIMEOUT_SECONDS
@@ -243,7 +263,7 @@ class AsyncClient:
                 return
 
     async def _drive[T](self, flow: Flow[T]) -> T:
-        outcome: httpx.Response | httpx.TransportError | None = None
+        outcome: httpx.Response | httpx.RequestError | None = None
         try:
             while True:
                 action = flow.send(outcome)
@@ -252,11 +272,11 @@ class AsyncClient:
                     case Send(request):
                         try:
                             outcome = await self._http.send(request)
-                        except httpx.TransportError as error:
+                        except httpx.RequestError as error:
                             outcome = error
                     case Pause(seconds):
                         await wait_async(seconds)
-                    case NeedToken():
+                    case NeedToken() if not self._session.has_token:
                         async with self._token_lock:
                             if not self._session.has_token:
                                 await self._drive(self._session.fetch_token())

@@ -2,6 +2,7 @@
 
 NslError
 ├── ConnectionFailed      no answer, after all retries; what was sent may have arrived
+├── AnswerUnreadable      an answer that is not this API's, or a newer one's
 ├── Timeout               a transaction was not final in the time given; it goes on
 ├── TransactionFailed     it is final, and not confirmed
 └── ApiError              the API answered with a problem (RFC 9457)
@@ -26,6 +27,10 @@ class NslError(Exception):
 
 class ConnectionFailed(NslError):
     """No usable answer came, after all retries."""
+
+
+class AnswerUnreadable(NslError):
+    """A success whose body this SDK cannot read."""
 
 
 class Timeout(NslError):
@@ -72,35 +77,35 @@ class ApiError(NslError):
 
 
 class Malformed(ApiError):
-    pass
+    """The request cannot be read (400)."""
 
 
 class Unauthenticated(ApiError):
-    pass
+    """The credentials are not accepted (401)."""
 
 
 class Denied(ApiError):
-    pass
+    """The credentials do not allow it (403)."""
 
 
 class NotFound(ApiError):
-    pass
+    """No such thing, or another tenant's (404)."""
 
 
 class Conflict(ApiError):
-    pass
+    """It contradicts what is there (409)."""
 
 
 class Unprocessable(ApiError):
-    pass
+    """Readable, but it cannot be done (422)."""
 
 
 class RateLimited(ApiError):
-    pass
+    """A limit was reached, also after waiting (429)."""
 
 
 class Unavailable(ApiError):
-    pass
+    """Something that the API depends on is down (503)."""
 
 
 _KINDS: dict[int, type[ApiError]] = {

@@ -5,6 +5,7 @@ Both clients run the same generators, so retries, tokens and waiting are written
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any, Final
 
 import httpx
@@ -12,23 +13,27 @@ import msgspec
 
 from nsl_client.calls import Call, get_transaction
 from nsl_client.clock import jitter, monotonic
-from nsl_client.errors import ConnectionFailed, Timeout, TransactionFailed, api_error
+from nsl_client.errors import AnswerUnreadable, ConnectionFailed, Timeout, TransactionFailed, api_error
 from nsl_client.model import Transaction
 
 ATTEMPTS_MAX: Final = 5
 BACKOFF_SECONDS_FIRST: Final = 0.2
 BACKOFF_SECONDS_MAX: Final = 5.0
+RETRY_AFTER_SECONDS_MAX: Final = 60
 TOKEN_MARGIN_SECONDS: Final = 30
 POLL_SECONDS_FIRST: Final = 0.1
 POLL_SECONDS_MAX: Final = 1.0
 _RETRIED = frozenset({429, 502, 503, 504})
 _OK_MAX = 299
 _UNAUTHENTICATED = 401
+_RATE_LIMITED = 429  # refused by the limiter, before anything was done
+_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_USER_AGENT = f"nsl-client/{version('nsl-client')}"
 
 
 @dataclass(frozen=True)
 class Send:
-    """Send this. Answered with the response, or with the transport's error."""
+    """Send this. Answered with the response, or with the transport's error (httpx.RequestError)."""
 
     request: httpx.Request
 
@@ -46,7 +51,7 @@ class NeedToken:
 
 
 type Action = Send | Pause | NeedToken
-type Outcome = httpx.Response | httpx.TransportError | None
+type Outcome = httpx.Response | httpx.RequestError | None
 type Flow[T] = Generator[Action, Outcome, T]
 
 
@@ -70,9 +75,10 @@ class Session:
         """Whether the token will be valid for a while."""
         return monotonic() < self._valid_until
 
-    def forget_token(self) -> None:
-        """The API refused it."""
-        self._valid_until = float("-inf")
+    def forget_token(self, refused: str) -> None:
+        """The API refused it. A token that somebody else has fetched since then stays."""
+        if self._token == refused:
+            self._valid_until = float("-inf")
 
     def fetch_token(self) -> Flow[None]:
         """Client credentials (RFC 6749 section 4.4)."""
@@ -88,21 +94,23 @@ class Session:
         response = yield from _attempts(lambda: request, repeatable=True)
         if response.status_code > _OK_MAX:
             raise api_error(response.status_code, response.content)
-        token = msgspec.json.decode(response.content, type=_Token)
+        token = _decode(response, _Token)
         self._token = token.access_token
         self._valid_until = monotonic() + max(token.expires_in - TOKEN_MARGIN_SECONDS, 1)
 
     def run[T](self, call: Call[T]) -> Flow[T]:
-        """One call to its answer. Raises ApiError, ConnectionFailed."""
-        yield NeedToken()
-        response = yield from _attempts(lambda: self._request(call), repeatable=call.repeatable)
-        if response.status_code == _UNAUTHENTICATED:
-            self.forget_token()
+        """One call to its answer. Raises ApiError, ConnectionFailed, AnswerUnreadable."""
+        if not call.public:
             yield NeedToken()
-            response = yield from _attempts(lambda: self._request(call), repeatable=call.repeatable)
-        if response.status_code > _OK_MAX:
+        used = self._token
+        response = yield from _attempts(lambda: self._request(call), repeatable=call.repeatable, also=call.also)
+        if response.status_code == _UNAUTHENTICATED and not call.public:
+            self.forget_token(used)
+            yield NeedToken()
+            response = yield from _attempts(lambda: self._request(call), repeatable=call.repeatable, also=call.also)
+        if response.status_code > _OK_MAX and response.status_code not in call.also:
             raise api_error(response.status_code, response.content)
-        return msgspec.json.decode(response.content, type=call.answer)
+        return _decode(response, call.answer)
 
     def wait_for(self, transaction_id: str, timeout_seconds: float) -> Flow[Transaction]:
         """Until the transaction is final. Raises Timeout, TransactionFailed."""
@@ -121,7 +129,9 @@ class Session:
             pause = min(pause * 1.5, POLL_SECONDS_MAX)
 
     def _request(self, call: Call[Any]) -> httpx.Request:
-        headers = {"authorization": f"Bearer {self._token}"}
+        headers = {"user-agent": _USER_AGENT}
+        if not call.public:
+            headers["authorization"] = f"Bearer {self._token}"
         if call.idempotency_key is not None:
             headers["idempotency-key"] = call.idempotency_key
         body: dict[str, Any] = {} if call.body is None else {"json": call.body}
@@ -130,25 +140,49 @@ class Session:
         )
 
 
-def _attempts(request: Callable[[], httpx.Request], *, repeatable: bool) -> Flow[httpx.Response]:
-    """Send, and send again where that is safe and may help: no connection, overload, a limit."""
+def _attempts(
+    request: Callable[[], httpx.Request], *, repeatable: bool, also: frozenset[int] = frozenset()
+) -> Flow[httpx.Response]:
+    """Send, and send again where that is safe and may help: no connection, overload, a limit.
+
+    What is not repeatable is sent again only where it certainly was not taken. ``also``: statuses that are answers.
+    """
     backoff = BACKOFF_SECONDS_FIRST
     for attempt in range(1, ATTEMPTS_MAX + 1):
         outcome = yield Send(request())
-        last = attempt == ATTEMPTS_MAX or not repeatable
+        last = attempt == ATTEMPTS_MAX
+        pause: float | None
         if isinstance(outcome, httpx.Response):
-            if last or outcome.status_code not in _RETRIED:
+            safe = repeatable or outcome.status_code == _RATE_LIMITED
+            pause = _pause_before_retry(outcome, jitter(backoff))
+            if last or not safe or pause is None or outcome.status_code in also:
                 return outcome
-            yield Pause(_asked_pause(outcome) or jitter(backoff))
         else:
-            if last:
+            if last or not (repeatable or isinstance(outcome, _NEVER_SENT)):
                 raise ConnectionFailed(f"The API could not be reached: {outcome!r}")
-            yield Pause(jitter(backoff))
+            pause = jitter(backoff)
+        yield Pause(pause)
         backoff = min(backoff * 2, BACKOFF_SECONDS_MAX)
     raise ConnectionFailed("The API could not be reached.")
 
 
-def _asked_pause(response: httpx.Response) -> float | None:
-    """Retry-After in seconds, bounded; None where there is none (RFC 9110 section 10.2.3)."""
+def _pause_before_retry(response: httpx.Response, backoff: float) -> float | None:
+    """Seconds to wait; None when it is no use to ask again, or only after more than we wait.
+
+    Retry-After is honoured in seconds (RFC 9110 section 10.2.3); to come back earlier would only be refused again.
+    """
+    if response.status_code not in _RETRIED:
+        return None
     text = response.headers.get("retry-after", "")
-    return min(float(text), BACKOFF_SECONDS_MAX) if text.isdigit() else None
+    if not (text.isascii() and text.isdigit()):
+        return backoff
+    return None if int(text) > RETRY_AFTER_SECONDS_MAX else max(float(text), backoff)
+
+
+def _decode[T](response: httpx.Response, answer: type[T]) -> T:
+    try:
+        return msgspec.json.decode(response.content, type=answer)
+    except msgspec.DecodeError as error:
+        raise AnswerUnreadable(
+            f"The answer of {response.request.url.path} is not what this version of the SDK reads: {error}"
+        ) from error

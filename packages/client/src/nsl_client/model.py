@@ -15,9 +15,18 @@ class Page[T](msgspec.Struct, frozen=True):
     next_cursor: str | None = None
 
 
+class Plan(msgspec.Struct, frozen=True):
+    """Requests per minute and subject: in general, and under /v1/keys."""
+
+    requests_per_minute: int
+    key_requests_per_minute: int
+
+
 class Tenant(msgspec.Struct, frozen=True):
     id: str
     name: str
+    plan: Plan | None = None
+    created_at: datetime | None = None
 
 
 class ClientSecret(msgspec.Struct, frozen=True):
@@ -26,6 +35,7 @@ class ClientSecret(msgspec.Struct, frozen=True):
     client_id: str
     client_secret: str
     scopes: list[str]
+    tenant_id: str | None = None
 
 
 class ClientInfo(msgspec.Struct, frozen=True):
@@ -35,10 +45,13 @@ class ClientInfo(msgspec.Struct, frozen=True):
 
 
 class Me(msgspec.Struct, frozen=True):
+    """Who a token stands for: its client, tenant, scopes and limits."""
+
     subject: str
     tenant: str
     client_id: str
     scopes: list[str]
+    plan: Plan | None = None
 
 
 class Enclave(msgspec.Struct, frozen=True):
@@ -72,18 +85,26 @@ class Signature(msgspec.Struct, frozen=True):
     algorithm: str
     key_version: int
     receipt_id: str | None = None
-    decoded: Any = None
+    decoded: dict[str, Any] | None = None
+    enclave_mode: str | None = None
     salt: str | None = None
+
+
+class SigningError(msgspec.Struct, frozen=True):
+    code: str
+    detail: str
 
 
 class BatchResult(msgspec.Struct, frozen=True):
     """One of a batch: a signature, or an error in its place."""
 
     signature: Signature | None = None
-    error: dict[str, Any] | None = None
+    error: SigningError | None = None
 
 
 class Chain(msgspec.Struct, frozen=True):
+    """``network_id`` is the magic number (Neo N3) or the chain id (Neo X); ``height`` is None while no node answers."""
+
     chain: str
     network_id: int
     height: int | None
@@ -97,6 +118,19 @@ class Block(msgspec.Struct, frozen=True):
     previous_hash: str
     time: datetime
     transactions: list[str]
+
+
+class Mined(msgspec.Struct, frozen=True):
+    """``succeeded`` is what the chain's VM said of the execution."""
+
+    chain: str
+    hash: str
+    sender: str
+    fee: str
+    block_height: int
+    block_hash: str
+    time: datetime
+    succeeded: bool
 
 
 class Balance(msgspec.Struct, frozen=True):
@@ -125,7 +159,7 @@ class History(msgspec.Struct, frozen=True):
 
 
 class Transaction(msgspec.Struct, frozen=True):
-    """``fee`` is what the chain charged, in GAS."""
+    """``fee`` is what the chain charged, ``fee_max`` the most that it can, both in GAS."""
 
     id: str
     chain: str
@@ -140,6 +174,11 @@ class Transaction(msgspec.Struct, frozen=True):
     hash: str | None = None
     block_height: int | None = None
     fee: str | None = None
+    fee_max: str | None = None
+    contract: str | None = None
+    updated_at: datetime | None = None
+    valid_until_block: int | None = None
+    nonce: int | None = None
     failure: Failure | None = None
     history: list[History] | None = None
 
