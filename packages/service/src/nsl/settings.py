@@ -1,7 +1,7 @@
 """What the environment says, read once at the start. Secrets have no default.
 
-What a command does not need may be unset:
-`nsl admin bootstrap` the owner's.
+What a command does not need may be unset: `nsl serve` needs the application's database and the enclave, `nsl work` the
+worker's, `nsl migrate` and `nsl admin bootstrap` the owner's.
 """
 
 from collections.abc import Mapping

@@ -42,8 +42,8 @@ def explained() -> Iterator[None]:
 
 
 def show_json(value: Any) -> None:
-    """One JSON document on standard output."""
-    sys.stdout.write(json.dumps(msgspec.to_builtins(value), indent=2) + "\n")
+    """One JSON document on one line of standard output."""
+    sys.stdout.write(json.dumps(msgspec.to_builtins(value)) + "\n")
 
 
 def show_record(value: Any, *, as_json: bool) -> None:

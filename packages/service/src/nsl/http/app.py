@@ -1,8 +1,7 @@
 """The HTTP application: the slices' endpoints, one table of errors, one guard, and the layers in front."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from litestar import Litestar, Request
@@ -44,7 +43,7 @@ class Layers:
 
 def router(services: Mapping[str, object], endpoints: Iterable[HTTPRouteHandler] = ENDPOINTS) -> Litestar:
     """The endpoints without the layers. ``services`` are the dependencies of handlers, by parameter name."""
-    provided = {name: Provide(partial(_same, service), sync_to_thread=False) for name, service in services.items()}
+    provided = {name: Provide(_always(service), sync_to_thread=False) for name, service in services.items()}
     return Litestar(
         with_authority(endpoints),
         dependencies={
@@ -74,8 +73,11 @@ def application(services: Mapping[str, object], layers: Layers) -> Application:
     return Gateway(router(services), layers.tokens, layers.limiter, layers.log)
 
 
-def _same(service: object) -> object:
-    return service
+def _always(service: object) -> Callable[[], Any]:
+    def provide() -> Any:
+        return service
+
+    return provide
 
 
 def _caller(request: Request[Any, Any, Any]) -> Any:

@@ -8,14 +8,18 @@ import msgspec
 from nsl.kit.clock import now
 
 
+_LOG = {"level": "info", "logger": "nsl.access"}
+_ECS = {"version": "8.11"}
+
+
 class _Line(msgspec.Struct, rename={"timestamp": "@timestamp"}):
     timestamp: str
     message: str
     http: dict[str, Any]
     event: dict[str, Any]
     nsl: dict[str, Any]
-    log: dict[str, str] = {"level": "info", "logger": "nsl.access"}
-    ecs: dict[str, str] = {"version": "8.11"}
+    log: dict[str, str]
+    ecs: dict[str, str]
 
 
 class AccessLog:
@@ -33,5 +37,7 @@ class AccessLog:
             http={"request": {"method": method}, "response": {"status_code": status}, "route": route},
             event={"duration": int(seconds * 1e9), "dataset": "nsl.access"},
             nsl=fields,
+            log=_LOG,
+            ecs=_ECS,
         )
         self._stream.write(self._encoder.encode(line).decode() + "\n")

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 from litestar import Request, Response, get, post, put
 from litestar.di import NamedDependency
-from litestar.params import FromPath, HeaderParameter, QueryParameter, SkipValidation
+from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter, SkipValidation
 from litestar.status_codes import HTTP_200_OK, HTTP_400_BAD_REQUEST, HTTP_401_UNAUTHORIZED
 from msgspec import Meta
 
@@ -172,7 +172,7 @@ async def create_tenant(
     caller: Annotated[Caller, Requires(Scope.PLATFORM_ADMIN)],
     tenancy: TenancyOf,
     idempotency: Once,
-    data: CreateTenant,
+    data: JSONBody[CreateTenant],
     idempotency_key: IdempotencyKey = None,
 ) -> TenantView:
     async def act() -> TenantView:
@@ -198,14 +198,14 @@ async def set_plan(
     caller: Annotated[Caller, Requires(Scope.PLATFORM_ADMIN)],
     tenancy: TenancyOf,
     tenant_id: FromPath[UUID],
-    data: PlanView,
+    data: JSONBody[PlanView],
 ) -> TenantView:
     return _tenant(await tenancy.set_plan(tenant_id, _limits(data)))
 
 
 @post("/v1/clients", operation_id="createClient", summary="Make a client; its secret is shown once", tags=["tenants"])
 async def create_client(
-    caller: Annotated[Caller, Requires(Scope.CLIENTS_ADMIN)], tenancy: TenancyOf, data: CreateClient
+    caller: Annotated[Caller, Requires(Scope.CLIENTS_ADMIN)], tenancy: TenancyOf, data: JSONBody[CreateClient]
 ) -> NewClientView:
     made = await tenancy.create_client(
         caller, tenant=data.tenant_id, name=data.name, scopes=frozenset(data.scopes), auth_method=data.auth_method

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, HeaderParameter, QueryParameter, SkipValidation
+from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter, SkipValidation
 from litestar.status_codes import HTTP_200_OK
 from msgspec import Meta
 
@@ -46,7 +46,7 @@ class CreateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: Annotated[str, Meta(min_length=1, max_length=200)]
     curve: Annotated[str, Meta(max_length=40)]
-    usages: Annotated[list[Usage], Meta(min_length=1, max_length=10)] = [Usage.SIGN]
+    usages: Annotated[tuple[Usage, ...], Meta(min_length=1, max_length=10)] = (Usage.SIGN,)
     policy: PolicyView | None = None
     rotation_days: Annotated[int, Meta(ge=1, le=3650)] = ROTATION_DAYS
 
@@ -139,7 +139,7 @@ async def create_key(
     caller: Annotated[Caller, Requires(Scope.KEYS_CREATE)],
     keys: KeysOf,
     idempotency: Once,
-    data: CreateKey,
+    data: JSONBody[CreateKey],
     idempotency_key: IdempotencyKey = None,
 ) -> KeyView:
     curve = _curve(data.curve)
@@ -189,7 +189,7 @@ async def sign(
     keys: KeysOf,
     idempotency: Once,
     key_id: FromPath[UUID],
-    data: SignRequest,
+    data: JSONBody[SignRequest],
     idempotency_key: IdempotencyKey = None,
 ) -> SignatureView:
     item = _to_sign(data)
@@ -217,7 +217,7 @@ async def sign_batch(
     quota: Quota,
     idempotency: Once,
     key_id: FromPath[UUID],
-    data: SignBatchRequest,
+    data: JSONBody[SignBatchRequest],
     idempotency_key: IdempotencyKey = None,
 ) -> BatchView:
     # The request itself has counted once; a batch of n counts n.

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, HeaderParameter, QueryParameter, SkipValidation
+from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter, SkipValidation
 from litestar.status_codes import HTTP_202_ACCEPTED
 from msgspec import Meta
 
@@ -92,7 +92,7 @@ class TransactionPage(msgspec.Struct, frozen=True):
 async def create_transaction(
     caller: Annotated[Caller, Requires(Scope.TRANSACTIONS_CREATE)],
     transactions: Intents,
-    data: CreateTransfer,
+    data: JSONBody[CreateTransfer],
     idempotency_key: Annotated[
         str | None,
         HeaderParameter(
@@ -129,12 +129,12 @@ async def get_transaction(
 async def list_transactions(
     caller: Annotated[Caller, Requires(Scope.TRANSACTIONS_READ)],
     transactions: Intents,
-    state: Annotated[str | None, QueryParameter(description="one of a transaction's states")] = None,
+    in_state: Annotated[str | None, QueryParameter(name="state", description="one of a transaction's states")] = None,
     chain: Annotated[ChainName | None, QueryParameter()] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=PAGE_MAX)] = 50,
     cursor: Annotated[UUID | None, QueryParameter(description="next_cursor of the page before")] = None,
 ) -> TransactionPage:
-    page = await transactions.page(caller.tenant, state=_state(state), chain=chain, before=cursor, limit=limit)
+    page = await transactions.page(caller.tenant, state=_state(in_state), chain=chain, before=cursor, limit=limit)
     following = None if page.next_cursor is None else str(page.next_cursor)
     return TransactionPage(list(map(_view, page.items)), following)
 
