@@ -188,6 +188,17 @@ class Transaction(msgspec.Struct, frozen=True):
         return self.state in FINAL_STATES
 
 
+class Check(msgspec.Struct, frozen=True):
+    """One dependency. Without an essential one nothing works; without another, something waits."""
+
+    ok: bool
+    essential: bool
+    latency_ms: float
+    detail: str | None = None
+
+
 class Health(msgspec.Struct, frozen=True):
+    """``status`` is ready, degraded or unavailable; ``checks`` by the dependency's name."""
+
     status: str
-    checks: Any = None
+    checks: dict[str, Check]
