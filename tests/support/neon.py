@@ -1,68 +1,14 @@
-"""neon-js in one long-lived Node.js process, as an oracle for the Neo N3 codecs."""
+"""neon-js as an oracle for the Neo N3 codecs."""
 
-import contextlib
-import json
-import shutil
-import subprocess
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from contextlib import AbstractContextManager
 
-from tests.support.require import require
+from tests.support.javascript import Oracle as Neon
+from tests.support.javascript import OracleError as NeonError
+from tests.support.javascript import oracle
 
-ROOT = Path(__file__).parents[2]
-# Requests written ahead of their answers: few enough that neither pipe's buffer fills up with the other one waiting.
-_AHEAD_BYTES = 32_768
+__all__ = ["Neon", "NeonError", "neon"]
 
 
-class NeonError(Exception):
-    """neon-js refused the input."""
-
-
-class Neon:
-    """Ask one thing with ``ask``, many with ``ask_all``."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-        assert process.stdin
-        assert process.stdout
-        self._input, self._output = process.stdin, process.stdout
-
-    def ask(self, op: str, **parameters: Any) -> Any:
-        """One answer; raises ``NeonError`` where neon-js throws."""
-        return self.ask_all(op, [parameters])[0]
-
-    def ask_all(self, op: str, each: Sequence[dict[str, Any]]) -> list[Any]:
-        """The answers, in order."""
-        answers: list[Any] = []
-        ahead: list[int] = []
-        for parameters in each:
-            line = json.dumps({"op": op, **parameters}) + "\n"
-            while ahead and sum(ahead) + len(line) > _AHEAD_BYTES:
-                answers.append(self._answer())
-                ahead.pop(0)
-            self._input.write(line)
-            self._input.flush()
-            ahead.append(len(line))
-        answers += [self._answer() for _ in ahead]
-        return answers
-
-    def _answer(self) -> Any:
-        reply = json.loads(self._output.readline())
-        if "error" in reply:
-            raise NeonError(reply["error"])
-        return reply["ok"]
-
-
-@contextlib.contextmanager
-def neon() -> Iterator[Neon]:
-    """The process, ended at the end; skips visibly where Node.js or the package is missing."""
-    node = shutil.which("node")
-    require(node, "Node.js is missing")
-    require((ROOT / "node_modules/@cityofzion/neon-js").is_dir(), "neon-js is missing: make install puts it there")
-    command = [str(node), str(Path(__file__).with_suffix(".mjs"))]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            yield Neon(process)
-        finally:
-            process.terminate()
+def neon() -> AbstractContextManager[Neon]:
+    """The process; skips visibly where Node.js or neon-js is missing."""
+    return oracle("neon.mjs", "@cityofzion/neon-js")
