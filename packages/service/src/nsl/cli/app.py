@@ -1,17 +1,18 @@
 """The commands that run the layer, and those of ``nsl keys`` and ``nsl tx``."""
 
-import asyncio
 import os
-from importlib.metadata import version as installed_version
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nsl.cli import keys, transactions
 from nsl.cli.connection import AsJson
 from nsl.cli.output import explained, show_record
-from nsl.settings import Settings, needed
+
+if TYPE_CHECKING:
+    from nsl.settings import Settings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -57,26 +58,26 @@ def up(
 
 @app.command()
 def serve() -> None:
-    """Serve the HTTP API. Settings come from the environment (NSL_*).
+    """Serve the HTTP API. Settings come from the environment (NSL_*); the log is JSON lines.
 
     Example: NSL_DATABASE_URL=postgresql://... nsl serve
     """
     from nsl import wiring
 
     with explained():
-        asyncio.run(wiring.serve(_settings()))
+        _run(wiring.serve(_settings()))
 
 
 @app.command()
 def work() -> None:
-    """Drive the transaction pipeline; run as many as you like. Settings come from the environment (NSL_*).
+    """Drive the transaction pipeline; run as many as you like. Settings as for `nsl serve`; the log is JSON lines.
 
     Example: NSL_DATABASE_WORKER_URL=postgresql://... nsl work
     """
     from nsl import wiring
 
     with explained():
-        asyncio.run(wiring.work(_settings()))
+        _run(wiring.work(_settings()))
 
 
 @app.command()
@@ -89,10 +90,11 @@ def migrate(
     Example: NSL_DATABASE_OWNER_URL=postgresql://... nsl migrate --phase pre
     """
     from nsl.kit.migrate import apply
+    from nsl.settings import needed
 
     with explained():
         owner_url = needed(_settings().database_owner_url, "NSL_DATABASE_OWNER_URL")
-        show_record({"phase": phase, "applied": asyncio.run(apply(owner_url, phase))}, as_json=as_json)
+        show_record({"phase": phase, "applied": _run(apply(owner_url, phase))}, as_json=as_json)
 
 
 @app.command()
@@ -103,6 +105,8 @@ def version(
 
     Example: nsl version --json
     """
+    from importlib.metadata import version as installed_version
+
     show_record({"nsl": installed_version("nsl")}, as_json=as_json)
 
 
@@ -117,9 +121,17 @@ def bootstrap(
     from nsl import wiring
 
     with explained():
-        made: dict[str, Any] = asyncio.run(wiring.bootstrap_admin(_settings()))
+        made: dict[str, Any] = _run(wiring.bootstrap_admin(_settings()))
         show_record(made, as_json=as_json)
 
 
-def _settings() -> Settings:
+def _settings() -> "Settings":
+    from nsl.settings import Settings
+
     return Settings.from_environment(os.environ)
+
+
+def _run[T](main: Coroutine[Any, Any, T]) -> T:
+    import asyncio
+
+    return asyncio.run(main)

@@ -1,13 +1,14 @@
 """Which layer a command talks to, and as whom."""
 
-import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nsl.cli.output import fail
-from nsl_client import Client
+
+if TYPE_CHECKING:
+    from nsl_client import Client
 
 DEFAULT_CREDENTIALS = Path(".state/credentials.json")
 
@@ -22,15 +23,19 @@ Credentials = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
-def connect(credentials: Path | None) -> Client:
+def connect(credentials: Path | None) -> "Client":
     """The client of a credentials file."""
+    from nsl_client import Client
+
     file = credentials or DEFAULT_CREDENTIALS
     if not file.is_file():
         fail(
             f"There are no credentials at {file}. Start a layer with `nsl up`, or name a file with --credentials or "
-            f"NSL_CREDENTIALS{'' if 'NSL_CREDENTIALS' not in os.environ else ' (which is set)'}."
+            "NSL_CREDENTIALS."
         )
     try:
         return Client.from_credentials(file)
-    except (KeyError, ValueError):
+    except OSError as error:
+        fail(f"{file} cannot be read: {error.strerror}.")
+    except (KeyError, ValueError, TypeError):
         fail(f"{file} is not a credentials file: it must hold base_url, client_id and client_secret as JSON.")

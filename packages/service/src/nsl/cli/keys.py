@@ -1,7 +1,8 @@
 """``nsl keys``: keys in the enclave."""
 
+import json
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,6 +16,14 @@ class CurveOption(StrEnum):
     SECP256R1 = "secp256r1"
     SECP256K1 = "secp256k1"
     ED25519 = "ed25519"
+
+
+class KindOption(StrEnum):
+    MESSAGE = "message"
+    DIGEST = "digest"
+    N3_TRANSACTION = "n3-transaction"
+    EVM_TRANSACTION = "evm-transaction"
+    TYPED_DATA = "typed-data"
 
 
 @app.command()
@@ -65,13 +74,33 @@ def get(
 @app.command()
 def sign(
     key_id: Annotated[str, typer.Argument(help="The key's id.")],
-    text: Annotated[str, typer.Argument(help="The message. It is signed inside the curve's message envelope.")],
+    payload: Annotated[
+        str, typer.Argument(help="A message's text; hex for a digest or a transaction; the JSON of typed data.")
+    ],
+    kind: Annotated[KindOption, typer.Option(help="What the payload is.")] = KindOption.MESSAGE,
+    network: Annotated[int | None, typer.Option(help="A transaction's N3 magic number or EVM chain id.")] = None,
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
-    """Sign a message. Transactions are signed by `nsl tx send`.
+    """Sign. The enclave parses what it signs; a message is put into its curve's envelope first.
+
+    To pay somebody use `nsl tx send`, which builds, signs and sends.
 
     Example: nsl keys sign KEY_ID "I own this key"
     """
     with explained(), connect(credentials) as client:
-        show_record(client.keys.sign(key_id, "message", {"text": text}), as_json=as_json)
+        show_record(client.keys.sign(key_id, kind.value, _payload(kind, payload), network=network), as_json=as_json)
+
+
+def _payload(kind: KindOption, text: str) -> dict[str, Any]:
+    if kind is KindOption.MESSAGE:
+        return {"text": text}
+    if kind is not KindOption.TYPED_DATA:
+        return {"hex": text}
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"typed data is a JSON document: {error}", param_hint="PAYLOAD") from error
+    if not isinstance(document, dict):
+        raise typer.BadParameter("typed data is a JSON object", param_hint="PAYLOAD")
+    return document

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from nsl.cli.connection import AsJson, Credentials, connect
-from nsl.cli.output import explained, show_list, show_record
+from nsl.cli.output import explained, show_list, show_record, working
 
 app = typer.Typer(no_args_is_help=True, help="Transactions: send, wait, look at, list.")
 
@@ -27,6 +27,7 @@ def send(
         str | None, typer.Option(help="Your own key: repeating the command with it pays once.")
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until it is confirmed.")] = False,
+    timeout: Annotated[float, typer.Option(help="Seconds that --wait takes at most.")] = 120.0,
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
@@ -38,7 +39,10 @@ def send(
         made = client.transactions.transfer(
             chain=chain.value, from_key=from_key, asset=asset, to=to, amount=amount, idempotency_key=idempotency_key
         )
-        show_record(client.wait_for_transaction(made.id) if wait else made, as_json=as_json)
+        if wait:
+            with working(f"waiting until {made.id} is on a block"):
+                made = client.wait_for_transaction(made.id, timeout_seconds=timeout)
+        show_record(made, as_json=as_json)
 
 
 @app.command("wait")
@@ -53,7 +57,9 @@ def wait_(
     Example: nsl tx wait TRANSACTION_ID --timeout 30
     """
     with explained(), connect(credentials) as client:
-        show_record(client.wait_for_transaction(transaction_id, timeout_seconds=timeout), as_json=as_json)
+        with working(f"waiting until {transaction_id} is on a block"):
+            done = client.wait_for_transaction(transaction_id, timeout_seconds=timeout)
+        show_record(done, as_json=as_json)
 
 
 @app.command()

@@ -2,21 +2,23 @@
 
 import asyncio
 from base64 import b64decode
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from nsl.cli.up.faucet import Payment, Rpc, pay_n3, pay_neox
 from nsl.cli.up.n3 import N3Node
 from nsl.cli.up.neox import NeoxNode
 from nsl.cli.up.stack import Stack
 from nsl.kit.clock import monotonic
+from nsl.kit.errors import Failure
 from nsl.ledger.model import GAS_N3, GAS_NEO_X, NEO_N3, Asset, format_amount
-from nsl_client import AsyncClient, TransactionFailed
+from nsl_client import AsyncClient, NslError, Timeout, TransactionFailed
 from nsl_client.calls import ChainName, Curve
 from nsl_client.model import Key, Transaction
 from nsl_protocol.n3.address import ScriptHash
@@ -61,12 +63,16 @@ class Claim:
 
 @dataclass(frozen=True)
 class TourResult:
-    """``problems`` is empty when every transfer is confirmed and every balance moved exactly."""
+    """``problems`` is empty when every transfer is confirmed and every balance moved exactly.
+
+    ``left_out`` names the chains that are not there, each with its reason.
+    """
 
     ready_seconds: float
     transfers: Sequence[Transfer]
     claims: Sequence[Claim]
     problems: Sequence[str]
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -79,6 +85,7 @@ class TourResult:
             "ready_seconds": round(self.ready_seconds, 3),
             "transfers": [each.document() for each in self.transfers],
             "claims": [asdict(each) for each in self.claims],
+            "left_out": dict(self.left_out),
             "problems": list(self.problems),
         }
 
@@ -94,8 +101,10 @@ class TourResult:
         console.print(table)
         for claim in self.claims:
             console.print(f"claimed by holding NEO: {claim.amount} GAS for {claim.account}")
+        for chain, reason in self.left_out.items():
+            console.print(f"left out: {chain}. {reason}")
         for problem in self.problems:
-            console.print(f"[red]not as it should be:[/red] {problem}")
+            console.print(Text.assemble(("not as it should be: ", "red"), problem))
 
 
 class _N3Reader:
@@ -140,28 +149,43 @@ type _Reader = _N3Reader | _NeoXReader
 
 
 async def run_tour(stack: Stack, progress: Progress) -> TourResult:
-    """Make the tour on a running stack. Raises NslError or Failure when the layer itself refuses a step."""
+    """Make the tour on a running stack. What goes wrong is a problem of the result, never an exception."""
+    try:
+        return await _tour(stack, progress)
+    except (NslError, Failure) as error:
+        return TourResult(stack.ready_seconds, [], [], [str(error)])
+
+
+async def _tour(stack: Stack, progress: Progress) -> TourResult:
     progress("tour: a tenant with a client of its own")
     async with AsyncClient.from_credentials(stack.credentials) as platform:
         tenant = await platform.tenants.create("Tour")
         made = await platform.clients.create("tour", SCOPES, tenant_id=tenant.id)
+    left_out: dict[str, str] = {}
     async with AsyncClient(stack.base_url, made.client_id, made.client_secret) as client:
         parts = []
         if stack.n3 is not None:
-            parts.append(_tour_n3(client, stack.n3, progress))
+            parts.append(_told(_tour_n3(client, stack.n3, progress)))
         if stack.neox is not None:
-            parts.append(_tour_neox(client, stack.neox, progress))
+            parts.append(_told(_tour_neox(client, stack.neox, progress)))
         else:
-            progress("tour: Neo X is left out, its node needs Node.js")
+            left_out["neo-x"] = "Its development node needs Node.js and `make install`."
+            progress(f"tour: Neo X is left out. {left_out['neo-x']}")
         results = await asyncio.gather(*parts)
     transfers = [transfer for part in results for transfer in part.transfers]
-    return TourResult(
-        ready_seconds=stack.ready_seconds,
-        transfers=transfers,
-        claims=[claim for part in results for claim in part.claims],
-        problems=[problem for part in results for problem in part.problems]
-        or ([] if transfers else ["no chain was there to make a transfer on"]),
-    )
+    problems = [problem for part in results for problem in part.problems]
+    if not transfers and not problems:
+        problems.append("no development chain runs here, and the tour spends development money alone")
+    claims = [claim for part in results for claim in part.claims]
+    return TourResult(stack.ready_seconds, transfers, claims, problems, left_out)
+
+
+async def _told(part: Awaitable[TourResult]) -> TourResult:
+    """One chain's trouble does not hide what the other one did."""
+    try:
+        return await part
+    except (NslError, Failure) as error:
+        return TourResult(0.0, [], [], [str(error)])
 
 
 async def _tour_n3(client: AsyncClient, node: N3Node, progress: Progress) -> TourResult:
@@ -207,18 +231,26 @@ class _Guide:
 
     async def send(self, sender: Key, asset: Asset, amount: str) -> None:
         """One transfer, from the POST to its confirmation, and what it did to the balances."""
+        try:
+            await self._send(sender, asset, amount)
+        except (NslError, Failure) as error:
+            self._problems.append(f"{amount} {asset.symbol} on {self._chain}: {error}")
+
+    async def _send(self, sender: Key, asset: Asset, amount: str) -> None:
         recipient = (await self._client.keys.create("tour-recipient", self._curve)).addresses[self._chain]
         address = sender.addresses[self._chain]
         before = await self._balances(address, asset)
+        if await self._reader.balance(recipient, asset):
+            self._problems.append(f"{recipient} is fresh, and holds {asset.symbol} already")
         began = monotonic()
         made = await self._client.transactions.transfer(
             chain=self._chain, from_key=sender.id, asset=asset.symbol, to=recipient, amount=amount
         )
         try:
             done = await self._client.wait_for_transaction(made.id, timeout_seconds=TRANSFER_TIMEOUT_SECONDS)
-        except TransactionFailed as failed:
-            done = failed.transaction
-            self._problems.append(str(failed))
+        except (Timeout, TransactionFailed) as ended:
+            done = await self._client.transactions.get(made.id)
+            self._problems.append(str(ended))
         seconds = monotonic() - began
         self._note(done, address, seconds)
         self._progress(f"tour: {amount} {asset.symbol} on {self._chain} {done.state} in {seconds:.1f} s")
