@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from uuid import UUID
@@ -20,36 +19,24 @@ from nsl.cli.up.neox import NeoxNode
 from nsl.cli.up.neox.rules import CHAIN_ID
 from nsl.cli.up.postgres import APP, OWNER, WORKER, Postgres
 from nsl.cli.up.supervisor import Supervisor
-from nsl.keys.model import Enclave, Key, KeyPolicy, KeyState, Usage
+from nsl.identity.model import DEFAULT_PLAN, Caller
+from nsl.identity.service import Tenancy
+from nsl.keys.model import Key, KeyPolicy, Usage
+from nsl.keys.service import Keys
 from nsl.kit import migrate
-from nsl.kit.clock import now
 from nsl.kit.db import Database
-from nsl.kit.ids import new_id
 from nsl.ledger.model import GAS_N3, NEO_N3, ChainName
 from nsl.ledger.service import Ledger
 from nsl.transactions.jobs import Pipeline
 from nsl.transactions.model import FINAL, Transaction
 from nsl.transactions.ports import Chain
 from nsl.transactions.service import NewTransfer, Transactions
-from nsl_protocol.enclave.messages import Curve, KeyName
-from nsl_protocol.evm.address import EvmAddress
-from nsl_protocol.n3.keys import PublicKey
-from nsl_protocol.n3.verification import account
+from nsl_protocol.enclave.messages import Curve
 from tests.support.drivers import running
 
 N3_FUNDS = 1_000 * 10**8
 NEO_FUNDS = 1_000
 NEO_X_FUNDS = 100 * 10**18
-
-
-class Directory:
-    """The keys slice's port, over the keys of this stand."""
-
-    def __init__(self) -> None:
-        self.keys: dict[UUID, Key] = {}
-
-    async def get(self, tenant: UUID, key: UUID) -> Key:  # noqa: ARG002
-        return self.keys[key]
 
 
 @dataclass
@@ -123,12 +110,14 @@ async def pipeline_stand(directory: Path) -> AsyncIterator[Stand]:
             ChainName.NEO_N3: await stack.enter_async_context(NeoN3(MAGIC, [n3.url])),
             ChainName.NEO_X: await stack.enter_async_context(NeoX(CHAIN_ID, [neox.url])),
         }
-        tenant, keys = await _tenant(app), Directory()
+        tenant, keys = (await Tenancy(app).create_tenant("stand", None)).id, Keys(app, enclave)
+        caller = Caller("test", tenant, tenant, frozenset(), DEFAULT_PLAN)
         payers = {
-            ChainName.NEO_N3: await _key(app, enclave, tenant, Curve.SECP256R1),
-            ChainName.NEO_X: await _key(app, enclave, tenant, Curve.SECP256K1),
+            chain: await keys.create(
+                caller, name="payer", curve=curve, usages=(Usage.SIGN,), policy=KeyPolicy(), rotation_days=90
+            )
+            for chain, curve in ((ChainName.NEO_N3, Curve.SECP256R1), (ChainName.NEO_X, Curve.SECP256K1))
         }
-        keys.keys = {key.id: key for key in payers.values()}
         stand = Stand(
             supervisor=supervisor,
             postgres=server,
@@ -154,56 +143,3 @@ async def _fund(stand: Stand) -> None:
         [Payment(address, N3_FUNDS, str(GAS_N3.contract)), Payment(address, NEO_FUNDS, str(NEO_N3.contract))],
     )
     await pay_neox(stand.neox, [Payment(stand.payers[ChainName.NEO_X].addresses[ChainName.NEO_X], NEO_X_FUNDS)])
-
-
-async def _tenant(app: Database) -> UUID:
-    tenant = new_id()
-    async with app.transaction(tenant) as connection:
-        await connection.execute(
-            "INSERT INTO tenants (id, name, requests_per_minute, key_requests_per_minute) VALUES (%s, 'stand', 1, 1)",
-            (tenant,),
-        )
-    return tenant
-
-
-async def _key(app: Database, enclave: EnclaveClient, tenant: UUID, curve: Curve) -> Key:
-    key_id = new_id()
-    made = await enclave.create_key(KeyName(tenant.bytes, key_id.bytes, 1), curve, blind_signing=False)
-    if curve is Curve.SECP256R1:
-        addresses = {ChainName.NEO_N3.value: account(PublicKey.from_bytes(made.public_key)).address}
-    else:
-        addresses = {ChainName.NEO_X.value: str(_evm_address(made.public_key))}
-    async with app.transaction(tenant) as connection:
-        await connection.execute(
-            "INSERT INTO keys (id, tenant_id, name, curve, version, state, usages, policy, rotation_days, rotates_at, "
-            "created_by, created_at) VALUES (%s, %s, 'payer', %s, 1, 'active', '{sign}', '{}', 90, now(), 'test', now())",
-            (key_id, tenant, curve.value),
-        )
-        await connection.execute(
-            "INSERT INTO key_versions (key_id, version, tenant_id, public_key, wrapped, enclave_mode, "
-            "enclave_measurement, created_at) VALUES (%s, 1, %s, %s, %s, 'sim', '', now())",
-            (key_id, tenant, made.public_key, made.wrapped),
-        )
-    return Key(
-        id=key_id,
-        name="payer",
-        curve=curve,
-        version=1,
-        state=KeyState.ACTIVE,
-        usages=(Usage.SIGN,),
-        policy=KeyPolicy(),
-        public_key=made.public_key,
-        addresses=addresses,
-        created_at=now(),
-        rotation_days=90,
-        rotates_at=now() + timedelta(days=90),
-        enclave=Enclave("sim", ""),
-    )
-
-
-def _evm_address(compressed: bytes) -> EvmAddress:
-    from coincurve import PublicKey as Secp256k1Key
-
-    return EvmAddress.from_public_key(Secp256k1Key(compressed).format(compressed=False))
-
-

@@ -1,4 +1,4 @@
-"""10,000 transactions round-trip and agree with eth-account and viem; damaged ones are refused or are the same bytes."""
+"""10,000 transactions round-trip and agree with eth-account and viem; damaged ones are refused or are those bytes."""
 
 import random
 from collections import Counter
