@@ -5,6 +5,8 @@ from collections.abc import Generator
 
 import pytest
 
+from tests.support.live import live  # noqa: F401 - a fixture for every folder of tests
+
 OUTSIDE = "../shared"
 
 

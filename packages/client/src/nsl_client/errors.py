@@ -55,10 +55,10 @@ class FieldError(msgspec.Struct, frozen=True):
 class Problem(msgspec.Struct, frozen=True):
     """An ``application/problem+json`` body."""
 
+    code: str
     title: str = ""
     status: int = 0
     detail: str = ""
-    code: str = ""
     request_id: str = ""
     errors: list[FieldError] = []
 
@@ -136,4 +136,4 @@ def _foreign(status: int, body: bytes) -> Problem:
     except msgspec.DecodeError:
         read = {}
     code, detail = str(read.get("error", "UNKNOWN")), str(read.get("error_description", ""))
-    return Problem(status=status, code=code, detail=detail or f"The answer was not the API's: {body[:200]!r}")
+    return Problem(code, status=status, detail=detail or f"The answer was not the API's: {body[:200]!r}")
