@@ -84,7 +84,7 @@ async def test_a_transfer_from_start_to_block(live: Live) -> None:
         with pytest.raises(Unprocessable) as short:
             await nsl.transactions.transfer(chain="neo-n3", from_key=payer.id, asset="GAS", to=to, amount="3")
         assert short.value.code == "INSUFFICIENT_FUNDS"
-        live.nsl("fund", address, "--amount", "10", "--state", str(live.state))
+        live.nsl("faucet", "--address", address, "--amount", "10", "--state", str(live.state))
         # What the API knows of a balance is at most a second old, so the money may still be on its way to it.
         done = await nsl.wait_for_transaction((await _transfer_when_funded(nsl, payer.id, to, "3")).id)
         again = await nsl.transactions.transfer(

@@ -10,7 +10,7 @@ import typer
 from nsl.cli import keys, transactions
 from nsl.cli.connection import AsJson
 from nsl.cli.faucet import faucet
-from nsl.cli.output import explained, show_record, working
+from nsl.cli.output import explained, show_record
 
 if TYPE_CHECKING:
     from nsl.settings import Settings
@@ -56,26 +56,6 @@ def up(
         neox_block_time_ms=neox_block_time,
     )
     raise typer.Exit(run_up(UpOptions(stack=stack, tour=tour, exit_when_done=exit_, as_json=as_json)))
-
-
-@app.command()
-def fund(
-    address: Annotated[str, typer.Argument(help="Who gets it: a Neo N3 address, or a Neo X address (0x...).")],
-    amount: Annotated[str, typer.Option(help="Decimal, in the asset's unit.")] = "100",
-    asset: Annotated[str, typer.Option(help="GAS, or NEO on Neo N3.")] = "GAS",
-    state: Annotated[Path, typer.Option(help="The state folder of the running `nsl up`.")] = Path(".state"),
-    as_json: AsJson = False,
-) -> None:
-    """Give development money: from the genesis accounts of the devnets that `nsl up` runs, and of no other network.
-
-    Example: nsl fund ADDRESS --amount 25
-    """
-    with explained():
-        from nsl.cli.up.fund import fund as pay
-
-        with working(f"waiting until {amount} {asset} are on a block"):
-            paid = _run(pay(state, address, amount, asset))
-        show_record(paid, as_json=as_json)
 
 
 @app.command()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nsl.cli.connection import AsJson
-from nsl.cli.output import explained, fail, show_record
+from nsl.cli.output import explained, fail, show_record, working
 
 if TYPE_CHECKING:
     from nsl.ledger.model import Asset, ChainName
@@ -34,7 +34,8 @@ def faucet(
             fail(f"The faucet of {chain.value} has {' and '.join(NATIVE_ASSETS[chain])}, not {asset}.")
         units = parse_amount(amount, known.decimals)
         ports = _ports(state)
-        paid = asyncio.run(_pay(state, ports, chain, known, address, units))
+        with working(f"waiting until {amount} {known.symbol} are on a block"):
+            paid = asyncio.run(_pay(state, ports, chain, known, address, units))
         show_record(
             {"chain": chain.value, "address": address, "asset": known.symbol, "amount": amount, "hash": paid},
             as_json=as_json,

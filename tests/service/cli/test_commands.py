@@ -1,0 +1,174 @@
+"""The command line as a person and as a program use it, against the whole layer."""
+
+import json
+import os
+import subprocess
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from nsl.cli.up.postgres import OWNER, Postgres
+from tests.support.live import NSL, Live
+
+GROUPS = [(), ("keys",), ("tx",), ("admin",)]
+COMMANDS = [
+    ("up",), ("faucet",), ("serve",), ("work",), ("migrate",), ("version",), ("admin", "bootstrap"),
+    ("keys", "create"), ("keys", "list"), ("keys", "get"), ("keys", "sign"),
+    ("tx", "send"), ("tx", "wait"), ("tx", "get"), ("tx", "list"),
+]  # fmt: skip
+TYPED_DATA = {
+    "types": {"EIP712Domain": [{"name": "name", "type": "string"}], "Note": [{"name": "text", "type": "string"}]},
+    "primaryType": "Note",
+    "domain": {"name": "tests"},
+    "message": {"text": "hello"},
+}
+
+
+def _run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("NSL_")}
+    return subprocess.run(
+        [NSL, *arguments], env=clean | environment, check=False, capture_output=True, text=True, timeout=60
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_teaches_by_an_example(command: tuple[str, ...]) -> None:
+    done = _run(*command, "--help", COLUMNS="200")
+    assert done.returncode == 0
+    assert f"nsl {' '.join(command)}" in done.stdout.partition("Example:")[2]
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: " ".join(group) or "nsl")
+def test_the_list_of_commands_is_the_whole_list(group: tuple[str, ...]) -> None:
+    """A new command must be added above, and so have an example."""
+    from typer.main import get_command
+
+    from nsl.cli.app import app
+
+    found = get_command(app)
+    for name in group:
+        found = found.commands[name]  # type: ignore[attr-defined]
+    children = {name for name, child in found.commands.items() if not hasattr(child, "commands")}  # type: ignore[attr-defined]
+    assert children == {command[-1] for command in COMMANDS if command[:-1] == group}
+
+
+def test_completion_for_shells() -> None:
+    done = _run("--show-completion", "bash")
+    assert done.returncode == 0
+    assert "complete" in done.stdout
+
+
+def test_usage_errors_are_status_2() -> None:
+    for wrong in (("tx", "send", "--chain", "bitcoin"), ("nonsense",), ("keys", "get")):
+        assert _run(*wrong).returncode == 2
+
+
+def test_without_credentials_the_way_out_is_named(tmp_path: Path) -> None:
+    done = _run("keys", "list", "--credentials", str(tmp_path / "none.json"))
+    assert done.returncode == 1
+    assert "nsl up" in done.stderr
+    assert not done.stdout
+    broken = tmp_path / "broken.json"
+    broken.write_text("[]")
+    assert "not a credentials file" in _run("keys", "list", "--credentials", str(broken)).stderr
+
+
+def test_nothing_listens(tmp_path: Path) -> None:
+    file = tmp_path / "credentials.json"
+    file.write_text(json.dumps({"base_url": "http://127.0.0.1:1", "client_id": "a", "client_secret": "b"}))
+    done = _run("keys", "list", NSL_CREDENTIALS=str(file))
+    assert done.returncode == 1
+    assert "Is it running?" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "variable"),
+    [
+        (("serve",), "NSL_DATABASE_URL"),
+        (("work",), "NSL_DATABASE_WORKER_URL"),
+        (("migrate",), "NSL_DATABASE_OWNER_URL"),
+    ],
+)
+def test_a_missing_setting_is_named(command: tuple[str, ...], variable: str) -> None:
+    done = _run(*command)
+    assert done.returncode == 1
+    assert variable in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_migrations_and_the_administrator_are_made_once(live: Live) -> None:
+    port = json.loads((live.state / "ports.json").read_text())["postgres"]
+    password = (live.state / "secrets" / OWNER).read_text().strip()
+    owner = Postgres(live.state / "postgres", port, {OWNER: password}).url(OWNER)
+    done = _run("migrate", "--json", NSL_DATABASE_OWNER_URL=owner)
+    assert json.loads(done.stdout) == {"phase": "pre", "applied": []}
+    again = _run("admin", "bootstrap", NSL_DATABASE_OWNER_URL=owner)
+    assert again.returncode == 1
+    assert "administrator" in again.stderr
+    assert not again.stdout
+
+
+def test_keys_as_tables_and_as_json(live: Live) -> None:
+    made = live.json("keys", "create", "with [brackets]", "--curve", "secp256k1")
+    assert live.json("keys", "get", made["id"]) == made
+    table = live.nsl("keys", "list").stdout
+    assert made["id"] in table
+    assert "with [brackets]" in table
+    assert made["id"] in {each["id"] for each in live.json("keys", "list")}
+    assert "sim" in live.nsl("keys", "get", made["id"]).stdout
+
+
+def test_signatures_of_every_kind_that_words_can_give(live: Live) -> None:
+    key = live.json("keys", "create", "signer", "--curve", "secp256k1")["id"]
+    assert live.json("keys", "sign", key, "hello")["algorithm"]
+    assert live.json("keys", "sign", key, json.dumps(TYPED_DATA), "--kind", "typed-data")["signature"]
+    refused = live.nsl("keys", "sign", key, "00" * 32, "--kind", "digest", check=False)
+    assert refused.returncode == 1
+    assert "403" in refused.stderr
+    assert live.nsl("keys", "sign", key, "{", "--kind", "typed-data", check=False).returncode == 2
+
+
+@pytest.mark.parametrize(("chain", "curve"), [("neo-n3", "secp256r1"), ("neo-x", "secp256k1")])
+def test_faucet_and_send(live: Live, chain: str, curve: str) -> None:
+    if chain not in live.rpc:
+        pytest.skip("Neo X needs Node.js")
+    payer, payee = (live.json("keys", "create", name, "--curve", curve) for name in ("payer", "payee"))
+    paid = live.json(*_faucet(payer["addresses"][chain], live.state))
+    assert paid["chain"] == chain
+    send = ("tx", "send", "--chain", chain, "--from", payer["id"], "--to", payee["addresses"][chain], "--amount", "1.5")
+    done = live.json(*send, "--idempotency-key", f"cli-{payer['id']}", "--wait")
+    assert done["state"] == "confirmed"
+    assert Decimal(done["fee"]) > 0
+    assert live.json(*send, "--idempotency-key", f"cli-{payer['id']}")["id"] == done["id"]
+    assert live.json("tx", "wait", done["id"])["hash"] == done["hash"]
+    assert [each["state"] for each in live.json("tx", "get", done["id"])["history"]][-1] == "confirmed"
+    listed = live.nsl("tx", "list", "--chain", chain, "--state", "confirmed").stdout
+    assert done["id"] in listed
+
+
+def test_a_refusal_is_one_sentence_that_names_the_field(live: Live) -> None:
+    key = live.json("keys", "create", "poor", "--curve", "secp256r1")
+    to = key["addresses"]["neo-n3"]
+    done = live.nsl("tx", "send", "--chain", "neo-n3", "--from", key["id"], "--to", to, "--amount", "1", check=False)
+    assert done.returncode == 1
+    assert "INSUFFICIENT_FUNDS" in done.stderr
+    assert "[amount:" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+
+
+def test_the_faucet_refuses_what_it_does_not_have(live: Live, tmp_path: Path) -> None:
+    address = live.json("keys", "create", "refused", "--curve", "secp256r1")["addresses"]["neo-n3"]
+    nowhere = _run(*_faucet(address, tmp_path))
+    assert nowhere.returncode == 1
+    assert "nsl up" in nowhere.stderr
+    for wrong in (_faucet(address, live.state, asset="BTC"), _faucet("Nonsense", live.state)):
+        done = live.nsl(*wrong, check=False)
+        assert done.returncode == 1
+        assert done.stderr.startswith("error: ")
+
+
+def _faucet(address: str, state: Path, asset: str = "GAS") -> tuple[str, ...]:
+    return ("faucet", "--address", address, "--amount", "5", "--asset", asset, "--state", str(state))
