@@ -16,6 +16,7 @@ from nsl_client import (
     Unauthenticated,
     calls,
 )
+from nsl_client.exchange import ATTEMPTS_MAX
 from tests.client.conftest import Runner
 from tests.client.scripted import TOKEN_PATH, Answer, ScriptedServer
 
@@ -184,6 +185,28 @@ async def test_wait_until_confirmed_or_failed() -> None:
             assert caught.value.transaction.state == "expired"
             with pytest.raises(Timeout, match="still accepted"):
                 await client.wait_for_transaction("1", timeout_seconds=0)
+
+
+async def test_waiting_survives_an_api_that_is_away_for_a_while() -> None:
+    away = [Answer(503, {"code": "UNAVAILABLE"})] * ATTEMPTS_MAX
+    with ScriptedServer(*away, Answer(body=TRANSACTION | {"state": "confirmed"})) as server:
+        async with AsyncClient(server.url, "id", "secret") as client:
+            assert (await client.wait_for_transaction("1", timeout_seconds=30)).state == "confirmed"
+    async with AsyncClient(server.url, "id", "secret") as client:
+        with pytest.raises(ConnectionFailed):
+            await client.wait_for_transaction("1", timeout_seconds=0)
+
+
+async def test_an_api_below_a_path(run: Runner) -> None:
+    with ScriptedServer(Answer(body={"status": "ready", "checks": {}})) as server:
+        await run(f"{server.url}/layer/", calls.health())
+    assert server.calls[0].path == "/layer/health/ready"
+
+
+@pytest.mark.parametrize("url", ["nsl.example", "ftp://nsl.example", ""])
+def test_an_address_that_is_none(url: str) -> None:
+    with pytest.raises(ValueError, match="base_url"):
+        Client(url, "id", "secret")
 
 
 def test_credentials_file(tmp_path) -> None:

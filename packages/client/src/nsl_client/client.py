@@ -12,7 +12,8 @@ import httpx
 from nsl_client import calls
 from nsl_client.calls import Call
 from nsl_client.clock import wait, wait_async
-from nsl_client.exchange import Flow, NeedToken, Pause, Send, Session
+from nsl_client.errors import NslError
+from nsl_client.exchange import Flow, NeedToken, Outcome, Pause, Send, Session
 from nsl_client.model import Health, Me, Page, Transaction
 
 REQUEST_TIMEOUT_SECONDS = 30.0
@@ -125,6 +126,7 @@ class Client:
         client_secret: its secret.
 
     Raises:
+        ValueError: ``base_url`` is no http or https address.
         NslError: from every method; ``nsl_client.errors`` draws the tree.
     """
 
@@ -186,8 +188,18 @@ class Client:
             if cursor is None:
                 return
 
+    def _fetch_token(self) -> NslError | None:
+        with self._token_lock:
+            if self._session.has_token:  # somebody else was quicker
+                return None
+            try:
+                self._drive(self._session.fetch_token())
+            except NslError as error:
+                return error
+            return None
+
     def _drive[T](self, flow: Flow[T]) -> T:
-        outcome: httpx.Response | httpx.RequestError | None = None
+        outcome: Outcome = None
         try:
             while True:
                 action = flow.send(outcome)
@@ -201,9 +213,7 @@ class Client:
                     case Pause(seconds):
                         wait(seconds)
                     case NeedToken() if not self._session.has_token:
-                        with self._token_lock:
-                            if not self._session.has_token:
-                                self._drive(self._session.fetch_token())
+                        outcome = self._fetch_token()
         except StopIteration as end:
             result: T = end.value
             return result
@@ -262,8 +272,18 @@ class AsyncClient:
             if cursor is None:
                 return
 
+    async def _fetch_token(self) -> NslError | None:
+        async with self._token_lock:
+            if self._session.has_token:  # somebody else was quicker
+                return None
+            try:
+                await self._drive(self._session.fetch_token())
+            except NslError as error:
+                return error
+            return None
+
     async def _drive[T](self, flow: Flow[T]) -> T:
-        outcome: httpx.Response | httpx.RequestError | None = None
+        outcome: Outcome = None
         try:
             while True:
                 action = flow.send(outcome)
@@ -277,9 +297,7 @@ class AsyncClient:
                     case Pause(seconds):
                         await wait_async(seconds)
                     case NeedToken() if not self._session.has_token:
-                        async with self._token_lock:
-                            if not self._session.has_token:
-                                await self._drive(self._session.fetch_token())
+                        outcome = await self._fetch_token()
         except StopIteration as end:
             result: T = end.value
             return result

@@ -13,7 +13,16 @@ import msgspec
 
 from nsl_client.calls import Call, get_transaction
 from nsl_client.clock import jitter, monotonic
-from nsl_client.errors import AnswerUnreadable, ConnectionFailed, Timeout, TransactionFailed, api_error
+from nsl_client.errors import (
+    AnswerUnreadable,
+    ConnectionFailed,
+    NslError,
+    RateLimited,
+    Timeout,
+    TransactionFailed,
+    Unavailable,
+    api_error,
+)
 from nsl_client.model import Transaction
 
 ATTEMPTS_MAX: Final = 5
@@ -47,11 +56,11 @@ class Pause:
 
 @dataclass(frozen=True)
 class NeedToken:
-    """See that there is a valid token; many calls at once ask for one once."""
+    """See that there is a valid token; many calls at once ask for one once. Answered with the error, if any."""
 
 
 type Action = Send | Pause | NeedToken
-type Outcome = httpx.Response | httpx.RequestError | None
+type Outcome = httpx.Response | httpx.RequestError | NslError | None
 type Flow[T] = Generator[Action, Outcome, T]
 
 
@@ -64,7 +73,9 @@ class Session:
     """Credentials, the present token, and how requests are built. Shared by all calls of a client."""
 
     def __init__(self, base_url: str, client_id: str, client_secret: str) -> None:
-        self._base_url = httpx.URL(base_url)
+        if httpx.URL(base_url).scheme not in ("http", "https"):
+            raise ValueError(f"base_url begins with http:// or https://, not {base_url!r}")
+        self._base_url = base_url.rstrip("/")
         self._client_id = client_id
         self._client_secret = client_secret
         self._token = ""
@@ -84,7 +95,7 @@ class Session:
         """Client credentials (RFC 6749 section 4.4)."""
         request = httpx.Request(
             "POST",
-            self._base_url.join("/oauth2/token"),
+            self._base_url + "/oauth2/token",
             data={
                 "grant_type": "client_credentials",
                 "client_id": self._client_id,
@@ -101,23 +112,32 @@ class Session:
     def run[T](self, call: Call[T]) -> Flow[T]:
         """One call to its answer. Raises ApiError, ConnectionFailed, AnswerUnreadable."""
         if not call.public:
-            yield NeedToken()
+            yield from _token()
         used = self._token
         response = yield from _attempts(lambda: self._request(call), repeatable=call.repeatable, also=call.also)
         if response.status_code == _UNAUTHENTICATED and not call.public:
             self.forget_token(used)
-            yield NeedToken()
+            yield from _token()
             response = yield from _attempts(lambda: self._request(call), repeatable=call.repeatable, also=call.also)
         if response.status_code > _OK_MAX and response.status_code not in call.also:
             raise api_error(response.status_code, response.content)
         return _decode(response, call.answer)
 
     def wait_for(self, transaction_id: str, timeout_seconds: float) -> Flow[Transaction]:
-        """Until the transaction is final. Raises Timeout, TransactionFailed."""
+        """Until the transaction is final, whether the API answers all the while or not.
+
+        Raises Timeout, TransactionFailed; and what stands in the way of asking, when it lasts until the end.
+        """
         deadline = monotonic() + timeout_seconds
         pause = POLL_SECONDS_FIRST
         while True:
-            found: Transaction = yield from self.run(get_transaction(transaction_id))
+            try:
+                found: Transaction = yield from self.run(get_transaction(transaction_id))
+            except (ConnectionFailed, Unavailable, RateLimited):
+                if monotonic() + POLL_SECONDS_MAX > deadline:
+                    raise
+                yield Pause(POLL_SECONDS_MAX)
+                continue
             if found.state == "confirmed":
                 return found
             if found.final:
@@ -136,8 +156,14 @@ class Session:
             headers["idempotency-key"] = call.idempotency_key
         body: dict[str, Any] = {} if call.body is None else {"json": call.body}
         return httpx.Request(
-            call.method, self._base_url.join(call.path), params=call.query or None, headers=headers, **body
+            call.method, self._base_url + call.path, params=call.query or None, headers=headers, **body
         )
+
+
+def _token() -> Flow[None]:
+    refused = yield NeedToken()
+    if isinstance(refused, NslError):
+        raise refused
 
 
 def _attempts(
