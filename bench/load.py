@@ -40,7 +40,7 @@ class _Connection(asyncio.Protocol):
         if not found:
             return
         if not head.startswith(b"HTTP/1.1 200"):
-            self._finish(RuntimeError(self._buffer[:500].decode(errors="replace")))
+            self._finish(RuntimeError((head + b" " + rest)[:1000].decode(errors="replace")))
             return
         length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
         if len(rest) < length:

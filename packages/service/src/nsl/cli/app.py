@@ -134,6 +134,6 @@ def _settings() -> "Settings":
 
 
 def _run[T](main: Coroutine[Any, Any, T]) -> T:
-    import asyncio
+    import uvloop
 
-    return asyncio.run(main)
+    return uvloop.run(main)

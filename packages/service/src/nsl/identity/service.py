@@ -13,7 +13,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 from joserfc import jwt
-from joserfc.errors import JoseError
+from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet, RSAKey
 
 from nsl.identity import store
@@ -155,7 +155,7 @@ class Tokens:
             await self._load_keys()
         try:
             return jwt.decode(token, self._key_set, algorithms=["RS256"])
-        except ValueError:
+        except InvalidKeyIdError:
             # An unknown kid: another replica may have made a key since, so look, but not for every forgery.
             if monotonic() - self._loaded_at < KEYS_RELOADED_SECONDS:
                 raise
@@ -176,8 +176,9 @@ class Tokens:
 
     async def _load_keys(self) -> None:
         async with self._database.transaction() as connection:
-            self._keys = await store.token_keys(connection)
-        self._key_set = KeySet([RSAKey.import_key(_jwk(key)) for key in self._keys])
+            found = await store.token_keys(connection)
+        # Together, without a pause between them: others verify while this waited.
+        self._keys, self._key_set = found, KeySet([RSAKey.import_key(_jwk(key)) for key in found])
         self._loaded_at = monotonic()
 
     async def _plan(self, caller: Caller) -> Plan:

@@ -1,0 +1,149 @@
+"""``GET /v1/keys/{id}`` with every layer on, the same route without them, and an empty FastAPI application.
+
+Layers: request id, body limit, bearer token, tenant, rate limit, metrics, access log. All servers run uvicorn alike,
+one process each, asked in turns; medians over the rounds.
+"""
+
+import asyncio
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from statistics import median
+from uuid import UUID
+
+import httpx
+
+from bench.api_server import MODES
+from bench.figures import Figure, report, say, wants_json
+from bench.load import Load, load
+from nsl.adapters.enclave import EnclaveClient
+from nsl.cli.up.certificates import make_certificates
+from nsl.cli.up.kme import Kme
+from nsl.cli.up.postgres import APP, OWNER, Postgres
+from nsl.cli.up.state import StateFolder
+from nsl.cli.up.supervisor import Supervisor
+from nsl.identity.model import DEFAULT_PLAN, Caller, Plan, Scope
+from nsl.identity.service import Tenancy
+from nsl.keys.model import KeyPolicy, Usage
+from nsl.keys.service import Keys
+from nsl.kit import migrate
+from nsl.kit.db import Database
+from nsl_protocol.enclave.messages import Curve
+
+ROUNDS = 5
+SECONDS = 2.0
+# A plan that the load cannot exhaust: the limiter works, and never refuses.
+PLAN = Plan(10_000_000, 10_000_000)
+
+
+async def _ready(port: int, process: subprocess.Popen[bytes]) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            if process.poll() is not None:
+                raise RuntimeError(f"a server of the benchmark ended with {process.returncode}")
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                return
+            await asyncio.sleep(0.05)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.asynccontextmanager
+async def _parts() -> AsyncIterator[tuple[dict[str, str], UUID, str, tuple[str, str]]]:
+    """PostgreSQL and the enclave; the environment, the tenant, a key's id, a client's id and secret."""
+    with tempfile.TemporaryDirectory() as folder, StateFolder(Path(folder) / "state") as state:
+        async with Supervisor(state, say) as supervisor:
+            tls = state.folder("tls")
+            make_certificates(tls)
+            server, kme = Postgres.at(state), Kme.at(state, tls)
+            await server.prepare()
+            await supervisor.start(server.spec())
+            await supervisor.start(kme.spec())
+            await server.provision()
+            for phase in migrate.PHASES:
+                await migrate.apply(server.url(OWNER), phase)
+            host, _, port = kme.address.rpartition(":")
+            async with Database(server.url(APP)) as database, EnclaveClient(host, int(port), tls) as enclave:
+                tenancy = Tenancy(database)
+                tenant = await tenancy.create_tenant("bench", PLAN)
+                caller = Caller("bench", tenant.id, tenant.id, frozenset(Scope), DEFAULT_PLAN)
+                client = await tenancy.create_client(
+                    caller, tenant=None, name="bench", scopes=[Scope.KEYS_READ], auth_method=None
+                )
+                key = await Keys(database, enclave).create(
+                    caller,
+                    name="bench",
+                    curve=Curve.SECP256R1,
+                    usages=(Usage.SIGN,),
+                    policy=KeyPolicy(),
+                    rotation_days=90,
+                )
+            environment = {
+                "NSL_DATABASE_URL": server.url(APP),
+                "NSL_KME_ADDRESS": kme.address,
+                "NSL_TLS_DIR": str(tls),
+            }
+            yield environment, tenant.id, str(key.id), (str(client.client.id), client.secret)
+
+
+async def measure() -> dict[str, list[Load]]:
+    """Every server in turn, round after round."""
+    ports = {mode: _free_port() for mode in MODES}
+    results: dict[str, list[Load]] = {mode: [] for mode in MODES}
+    async with _parts() as (environment, tenant, key, (client_id, secret)):
+        with contextlib.ExitStack() as stack:
+            servers = {}
+            for mode, port in ports.items():
+                servers[mode] = subprocess.Popen(
+                    [sys.executable, "-m", "bench.api_server", mode, str(port), str(tenant)],
+                    env=os.environ | environment,
+                    stderr=subprocess.DEVNULL,
+                )
+                stack.callback(servers[mode].wait)
+                stack.callback(servers[mode].terminate)
+                await _ready(port, servers[mode])
+            form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret}
+            answer = httpx.post(f"http://127.0.0.1:{ports['layers']}/oauth2/token", data=form)
+            token = answer.raise_for_status().json()["access_token"]
+            for number in range(ROUNDS + 1):
+                for mode, port in ports.items():
+                    path = "/" if mode == "fastapi" else f"/v1/keys/{key}"
+                    request = f"GET {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+                    done = await load(port, request, servers[mode].pid, seconds=SECONDS if number else 0.5)
+                    if number:
+                        results[mode].append(done)
+                        say(f"round {number} {mode}: {done.per_second:.0f}/s, {done.cpu_microseconds:.0f} us")
+    return results
+
+
+def main() -> int:
+    as_json = wants_json(__doc__)
+    results = asyncio.run(measure())
+    rps = {mode: median(each.per_second for each in rounds) for mode, rounds in results.items()}
+    cpu = {mode: median(each.cpu_microseconds for each in rounds) for mode, rounds in results.items()}
+    layers = cpu["layers"] - cpu["no-layers"]
+    peer = "empty FastAPI + uvicorn"
+    figures = [
+        Figure("layers_cpu", layers, "us/request", "<= 1 x peer", layers <= cpu["fastapi"], peer, cpu["fastapi"]),
+        Figure("all_layers_rps", rps["layers"], "requests/s", None, None, peer, rps["fastapi"]),
+        Figure("all_layers_uncached_rps", rps["layers-uncached"], "requests/s", None, None, peer, rps["fastapi"]),
+        Figure("no_layers_rps", rps["no-layers"], "requests/s", None, None, peer, rps["fastapi"]),
+        Figure("all_layers_cpu", cpu["layers"], "us/request", None, None, peer, cpu["fastapi"]),
+        Figure("all_layers_uncached_cpu", cpu["layers-uncached"], "us/request", None, None, peer, cpu["fastapi"]),
+        Figure("no_layers_cpu", cpu["no-layers"], "us/request", None, None, peer, cpu["fastapi"]),
+    ]
+    return report("api", figures, as_json=as_json)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

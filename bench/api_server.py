@@ -1,0 +1,77 @@
+"""One server of ``bench.api``, in a process of its own: ours with all layers, ours without, and an empty FastAPI."""
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+import uvicorn
+import uvloop
+from fastapi import FastAPI
+
+from nsl.adapters.enclave import EnclaveClient
+from nsl.http.app import Layers, application, router
+from nsl.http.log import AccessLog
+from nsl.identity.model import DEFAULT_PLAN, Caller, Scope
+from nsl.identity.service import Tokens
+from nsl.keys.service import Keys
+from nsl.kit.db import Database
+from nsl.kit.limits import RateLimiter
+from nsl.settings import Settings, needed
+
+MODES = ("layers", "layers-uncached", "no-layers", "fastapi")
+_UNUSED = ("tenancy", "idempotency", "ledger", "transactions", "health")
+
+
+def fastapi() -> Any:
+    """The peer: one route, nothing else."""
+    app = FastAPI()
+
+    @app.get("/")
+    async def root() -> dict[str, str]:
+        return {"hello": "world"}
+
+    return app
+
+
+def without_layers(services: Mapping[str, object], tenant: UUID) -> Any:
+    """The router alone; a fixed caller stands where the token's would."""
+    inner = router(services)
+    caller = Caller("bench", tenant, tenant, frozenset(Scope), DEFAULT_PLAN)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        scope["nsl.caller"] = caller
+        await inner(scope, receive, send)
+
+    return app
+
+
+async def serve(app: Any, port: int) -> None:
+    """Exactly as ``nsl serve`` does."""
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=port, log_config=None, access_log=False, lifespan="off", server_header=False
+    )
+    await uvicorn.Server(config).serve()
+
+
+async def main(mode: str, port: int, tenant: UUID) -> None:
+    if mode == "fastapi":
+        await serve(fastapi(), port)
+        return
+    settings = Settings.from_environment(os.environ)
+    async with (
+        Database(needed(settings.database_url, "NSL_DATABASE_URL"), connections_max=16) as database,
+        EnclaveClient(settings.kme_host, settings.kme_port, settings.tls_dir) as enclave,
+    ):
+        tokens = Tokens(database, enclave, "http://bench")
+        keys = Keys(database, enclave, cached=mode != "layers-uncached")
+        services = dict.fromkeys(_UNUSED, object()) | {"tokens": tokens, "keys": keys}
+        if mode == "no-layers":
+            await serve(without_layers(services, tenant), port)
+        else:
+            await serve(application(services, Layers(tokens, RateLimiter(), AccessLog())), port)
+
+
+if __name__ == "__main__":
+    uvloop.run(main(sys.argv[1], int(sys.argv[2]), UUID(sys.argv[3])))
