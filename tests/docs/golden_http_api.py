@@ -4,9 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from nsl.http.app import ENDPOINTS, router
-from nsl.http.authority import stated
-from nsl.identity.model import Public
+from nsl.http.app import router
 
 DOCS = Path(__file__).parents[2] / "docs"
 OPENAPI = DOCS / "openapi.json"
@@ -63,7 +61,7 @@ def page(made: dict[str, Any]) -> str:
 
 def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
     lines = [f"### {method.upper()} {path}\n", f"{operation.get('summary', '')}.\n"]
-    lines.append(f"{_authority(operation['operationId'])}\n")
+    lines.append(f"{_authority(operation)}\n")
     if operation.get("description"):
         lines.append(f"{operation['description'].strip()}\n")
     parameters = operation.get("parameters", [])
@@ -82,12 +80,13 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _authority(operation_id: str) -> str:
+def _authority(operation: dict[str, Any]) -> str:
     """Who may call, as the endpoint's signature states it."""
-    authority = next(stated(each) for each in ENDPOINTS if each.operation_id == operation_id)
-    if isinstance(authority, Public):
+    required = operation.get("security")
+    if not required:
         return "Scope: none, and no token."
-    return "Scope: any valid token." if authority.scope is None else f"Scope: `{authority.scope.value}`."
+    scopes = [scope for each in required for found in each.values() for scope in found]
+    return "Scope: " + (", ".join(f"`{scope}`" for scope in scopes) or "any valid token") + "."
 
 
 def _content(part: dict[str, Any]) -> str:
