@@ -1,8 +1,15 @@
 -- The application's statements run under row-level security; the worker's see every tenant (decision 4 in docs/adr).
 
 -- name: insert
--- One round trip for the intent and the first line of its history; nothing when the Idempotency-Key is taken.
-WITH made AS (
+-- One round trip for the intent, the first line of its history, and what the account had promised before it: by asset
+-- the amount and the fees, and how many are not priced yet. `id` is null when the Idempotency-Key is taken.
+WITH promised AS (
+    SELECT asset_contract, sum(amount) AS amount, coalesce(sum(fee_max), 0) AS fees,
+        count(*) FILTER (WHERE fee_max IS NULL) AS unpriced
+    FROM transactions
+    WHERE chain = %(chain)s AND sender = %(sender)s AND state IN ('accepted', 'prepared', 'signed', 'submitted')
+    GROUP BY asset_contract
+), made AS (
     INSERT INTO transactions (
         id, tenant_id, idempotency_key, request_sha256, chain, kind, state, from_key, key_version, sender,
         asset_contract, asset_symbol, asset_decimals, recipient, amount, valid_for_seconds, created_at, updated_at
@@ -14,10 +21,12 @@ WITH made AS (
     )
     ON CONFLICT (tenant_id, idempotency_key) DO NOTHING
     RETURNING id, tenant_id, state, created_at
+), noted AS (
+    INSERT INTO transaction_history (transaction_id, tenant_id, state, at)
+    SELECT id, tenant_id, state, created_at FROM made
 )
-INSERT INTO transaction_history (transaction_id, tenant_id, state, at)
-SELECT id, tenant_id, state, created_at FROM made
-RETURNING transaction_id
+SELECT m.id, p.asset_contract, p.amount, p.fees, p.unpriced
+FROM (SELECT) AS always LEFT JOIN made m ON true LEFT JOIN promised p ON true
 
 -- name: by_idempotency_key
 SELECT * FROM transactions WHERE tenant_id = %(tenant_id)s AND idempotency_key = %(idempotency_key)s
@@ -37,14 +46,6 @@ WHERE tenant_id = %(tenant_id)s
     AND (%(chain)s::text IS NULL OR chain = %(chain)s)
 ORDER BY id DESC
 LIMIT %(limit)s
-
--- name: in_flight
--- What an account has promised already: by asset, and the fees of all. What is not priced yet is counted.
-SELECT asset_contract, sum(amount) AS amount, coalesce(sum(fee_max), 0) AS fees,
-    count(*) FILTER (WHERE fee_max IS NULL) AS unpriced
-FROM transactions
-WHERE chain = %(chain)s AND sender = %(sender)s AND state IN ('accepted', 'prepared', 'signed', 'submitted')
-GROUP BY asset_contract
 
 -- name: take_accepted
 -- Oldest first. Rows that another worker holds are skipped; a worker that dies lets go of its rows by itself.

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -19,6 +19,7 @@ from nsl.transactions import store
 from nsl.transactions.errors import IdempotencyKeyReused, ShortOfFunds, UnknownTransaction, WrongKey
 from nsl.transactions.model import Kind, State, Transaction
 from nsl.transactions.ports import Chain, KeyDirectory
+from nsl.transactions.store import Promised
 
 BALANCE_SECONDS: Final = 1.0
 BALANCES_MAX: Final = 4096
@@ -100,13 +101,12 @@ class Transactions:
         )
         known = await self._known_funds(new)
         async with self._database.transaction(tenant) as connection:
+            promised = await store.insert(connection, new, idempotency_key, request_sha256)
+            if promised is not None:
+                # Short of funds, the intent is rolled back with this database transaction.
+                _check_funds(new, known, promised)
+                return new
             found = await store.by_idempotency_key(connection, tenant, idempotency_key)
-            if found is None:
-                if known is not None:
-                    _check_funds(new, known, await store.in_flight(connection, chain, sender))
-                if await store.insert(connection, new, idempotency_key, request_sha256):
-                    return new
-                found = await store.by_idempotency_key(connection, tenant, idempotency_key)
         if found is None or found[1] != request_sha256:
             raise IdempotencyKeyReused("This Idempotency-Key came with another body. Use a new key for a new request.")
         return found[0]
@@ -168,10 +168,12 @@ def _sender(key: Key, chain: ChainName) -> str:
     return address
 
 
-def _check_funds(new: Transaction, known: Funds, in_flight: list[Mapping[str, object]]) -> None:
-    """What is promised already counts as gone. Raises ShortOfFunds."""
-    promised = {row["asset_contract"]: int(str(row["amount"])) for row in in_flight}
-    fees = sum(int(str(row["fees"])) + int(str(row["unpriced"])) * known.fee for row in in_flight) + known.fee
+def _check_funds(new: Transaction, known: Funds | None, before: Sequence[Promised]) -> None:
+    """What is promised already counts as gone. Raises ShortOfFunds; nothing is said while nothing is known."""
+    if known is None:
+        return
+    promised = {each.asset_contract: each.amount for each in before}
+    fees = sum(each.fees + each.unpriced * known.fee for each in before) + known.fee
     pays_in_gas = new.asset.contract == known.gas.contract
     need = new.amount + promised.get(new.asset.contract, 0) + (fees if pays_in_gas else 0)
     if need > known.asset_balance:

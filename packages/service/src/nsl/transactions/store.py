@@ -1,6 +1,7 @@
 """Transactions in PostgreSQL. Every function works inside the caller's database transaction."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,8 +16,20 @@ _QUERIES = load_queries("nsl.transactions")
 # For the API: under row-level security ------------------------------------------------------------------------------
 
 
-async def insert(connection: Connection, new: Transaction, idempotency_key: str, request_sha256: bytes) -> bool:
-    """Write a new intent; False when its Idempotency-Key is taken."""
+@dataclass(frozen=True, slots=True)
+class Promised:
+    """What an account had under way in one asset: the amount, the fees in GAS, and how many are not priced yet."""
+
+    asset_contract: str | None
+    amount: int
+    fees: int
+    unpriced: int
+
+
+async def insert(
+    connection: Connection, new: Transaction, idempotency_key: str, request_sha256: bytes
+) -> list[Promised] | None:
+    """Write a new intent, and answer what its account had promised before; None when its Idempotency-Key is taken."""
     parameters = {
         "id": new.id,
         "tenant_id": new.tenant,
@@ -36,7 +49,14 @@ async def insert(connection: Connection, new: Transaction, idempotency_key: str,
         "valid_for_seconds": new.valid_for_seconds,
         "created_at": new.created_at,
     }
-    return await fetch_one(connection, _QUERIES["insert"], parameters) is not None
+    rows = await fetch_all(connection, _QUERIES["insert"], parameters)
+    if rows[0]["id"] is None:
+        return None
+    return [
+        Promised(row["asset_contract"], int(row["amount"]), int(row["fees"]), row["unpriced"])
+        for row in rows
+        if row["amount"] is not None
+    ]
 
 
 async def by_idempotency_key(connection: Connection, tenant: UUID, key: str) -> tuple[Transaction, bytes] | None:
@@ -75,11 +95,6 @@ async def page(
         "limit": limit,
     }
     return [_transaction(row) for row in await fetch_all(connection, _QUERIES["page"], parameters)]
-
-
-async def in_flight(connection: Connection, chain: ChainName, sender: str) -> list[Mapping[str, Any]]:
-    """By asset contract: the amount promised, the fees promised, and how many are not priced yet."""
-    return list(await fetch_all(connection, _QUERIES["in_flight"], {"chain": chain, "sender": sender}))
 
 
 # For the worker -----------------------------------------------------------------------------------------------------
