@@ -180,7 +180,7 @@ def test_a_request_id_is_taken_over_when_it_is_plain(live: Live) -> None:
     assert given.headers["x-request-id"] == "order-66"
     for odd in ("two words", "x" * 200, "semi;colon"):
         answer = httpx.get(f"{live.base_url}/health/live", headers={"x-request-id": odd})
-        assert re.fullmatch(r"[0-9a-f-]{36}", answer.headers["x-request-id"])
+        assert re.fullmatch(r"[0-9a-f]{32}", answer.headers["x-request-id"])
 
 
 def test_health_names_each_dependency_and_its_latency(live: Live) -> None:
@@ -208,6 +208,6 @@ def test_logs_hold_no_secret(live: Live, tenant: Any) -> None:
     httpx.get(f"{live.base_url}/v1/me", headers={"authorization": f"Bearer {token}"})
     time.sleep(0.2)
     log = (live.state / "logs" / "api.log").read_text(encoding="utf-8")
-    assert '"route":"/v1/me"' in log
+    assert '"http.route":"/v1/me"' in log
     for secret in (made.client_secret, token, "a very private message"):
         assert secret not in log

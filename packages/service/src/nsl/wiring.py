@@ -69,7 +69,7 @@ async def serve(settings: Settings) -> None:
     """``nsl serve``: the API until SIGTERM or SIGINT."""
     configure_logs(settings.log_level)
     async with api(settings) as asgi:
-        serve_metrics(settings.metrics_port)
+        serve_metrics(settings.metrics_port, settings.http_host)
         config = uvicorn.Config(
             asgi,
             host=settings.http_host,
@@ -96,7 +96,7 @@ async def work(settings: Settings) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, worker.stop)
-        serve_metrics(settings.worker_metrics_port)
+        serve_metrics(settings.worker_metrics_port, settings.http_host)
         await worker.run()
 
 

@@ -1,21 +1,23 @@
 """The HTTP application: the slices' endpoints, one table of errors, one guard, and the layers in front."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from litestar import Litestar, Request
-from litestar.di import Provide
+from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
-from litestar.openapi.spec import Components, SecurityScheme
+from litestar.openapi.spec import Components, OAuthFlow, OAuthFlows, SecurityScheme
 
 from nsl.http import documents, health
-from nsl.http.authority import check, with_authority
+from nsl.http.documents import Description
+from nsl.http.endpoints import SECURITY_SCHEME, bound
 from nsl.http.gateway import Application, Gateway, TokenVerifier
 from nsl.http.log import AccessLog
 from nsl.http.problems import HANDLERS as PROBLEMS
 from nsl.identity import api as identity
+from nsl.identity.model import Scope
 from nsl.keys import api as keys
 from nsl.kit.limits import RateLimiter
 from nsl.ledger import api as ledger
@@ -32,6 +34,20 @@ ENDPOINTS: tuple[HTTPRouteHandler, ...] = (
 )
 
 
+#: what handlers take, by parameter name
+SERVICES = ("tokens", "tenancy", "idempotency", "keys", "ledger", "transactions", "health", "description")
+_SECURITY = SecurityScheme(
+    type="oauth2",
+    description="A bearer token by the client credentials grant",
+    flows=OAuthFlows(
+        client_credentials=OAuthFlow(
+            token_url="/oauth2/token",  # noqa: S106 - an address
+            scopes={scope.value: scope.name.replace("_", " ").lower() for scope in Scope},
+        )
+    ),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Layers:
     """What stands in front of the router."""
@@ -41,48 +57,37 @@ class Layers:
     log: AccessLog
 
 
-def router(services: Mapping[str, object], endpoints: Iterable[HTTPRouteHandler] = ENDPOINTS) -> Litestar:
-    """The endpoints without the layers. ``services`` are the dependencies of handlers, by parameter name."""
-    provided = {name: Provide(_always(service), sync_to_thread=False) for name, service in services.items()}
+def router(services: Mapping[str, object], endpoints: Sequence[HTTPRouteHandler] = ENDPOINTS) -> Litestar:
+    """The endpoints without the layers. ``services`` are what handlers take, by parameter name.
+
+    Raises:
+        TypeError: an endpoint does not state its authority.
+    """
+    parts = {"description": Description(partial(description, endpoints)), **services}
     return Litestar(
-        with_authority(endpoints),
-        dependencies={
-            **provided,
-            "caller": Provide(_caller, sync_to_thread=False),
-            "quota": Provide(_quota, sync_to_thread=False),
-        },
-        guards=[check],
+        [bound(endpoint, parts) for endpoint in endpoints],
         exception_handlers=dict(PROBLEMS),
-        openapi_config=OpenAPIConfig(
-            title="Neo Service Layer",
-            version="1",
-            description="Keys in enclaves, and transactions made exactly once, on Neo N3 and Neo X.",
-            path="/schema",
-            render_plugins=[],
-            components=Components(
-                security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")}
-            ),
-            security=[{"bearer": []}],
-        ),
+        openapi_config=None,
         logging_config=None,
     )
+
+
+def description(endpoints: Sequence[HTTPRouteHandler] = ENDPOINTS) -> dict[str, Any]:
+    """OpenAPI 3.1 of the endpoints.
+
+    Made by an application that is never served: Litestar would add pages of its own, which load scripts from elsewhere.
+    """
+    config = OpenAPIConfig(
+        title="Neo Service Layer",
+        version="1",
+        description="Keys in enclaves, and transactions made exactly once, on Neo N3 and Neo X.",
+        components=Components(security_schemes={SECURITY_SCHEME: _SECURITY}),
+    )
+    unserved = dict.fromkeys(SERVICES)
+    described = Litestar([bound(endpoint, unserved) for endpoint in endpoints], openapi_config=config)
+    return described.openapi_schema.to_schema()
 
 
 def application(services: Mapping[str, object], layers: Layers) -> Application:
     """The whole: layers, router, endpoints."""
     return Gateway(router(services), layers.tokens, layers.limiter, layers.log)
-
-
-def _always(service: object) -> Callable[[], Any]:
-    def provide() -> Any:
-        return service
-
-    return provide
-
-
-def _caller(request: Request[Any, Any, Any]) -> Any:
-    return request.scope.get("nsl.caller")
-
-
-def _quota(request: Request[Any, Any, Any]) -> Any:
-    return request.scope.get("nsl.spend")

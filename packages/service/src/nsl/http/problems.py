@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import structlog
 from litestar import Request, Response
-from litestar.exceptions import HTTPException, ValidationException
-from litestar.exceptions import SerializationException as UnreadableBody
+from litestar.exceptions import HTTPException, SerializationException, ValidationException
 
+from nsl.http.bodies import UnreadableBody
 from nsl.keys.errors import SigningRefused
 from nsl.kit import errors
 from nsl.kit.errors import Exhausted, Failure, Unavailable
@@ -118,6 +118,7 @@ def on_defect(request: Request[Any, Any, Any], error: Exception) -> Response[Pro
 HANDLERS: Mapping[Any, Any] = {
     Failure: on_failure,
     ValidationException: on_invalid,
+    SerializationException: on_invalid,
     UnreadableBody: on_invalid,
     HTTPException: on_http,
     Exception: on_defect,

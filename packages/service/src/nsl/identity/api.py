@@ -2,21 +2,23 @@
 
 import base64
 import binascii
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import unquote_plus
 from uuid import UUID
 
 import msgspec
-from litestar import Request, Response, get, post, put
+from litestar import Request, Response, delete, get, post, put
 from litestar.di import NamedDependency
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
 from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter, SkipValidation
 from litestar.status_codes import HTTP_200_OK, HTTP_400_BAD_REQUEST, HTTP_401_UNAUTHORIZED
 from msgspec import Meta
 
 from nsl.identity.errors import TokenRefused
 from nsl.identity.model import AuthMethod, Caller, Client, Plan, Public, Requires, Scope, Tenant
-from nsl.identity.service import Idempotency, Tenancy, Tokens
+from nsl.identity.service import Idempotency, Note, Tenancy, Tokens
 
 PAGE_MAX = 200
 
@@ -94,9 +96,13 @@ class NewClientView(msgspec.Struct, frozen=True):
 
 
 class ClientView(msgspec.Struct, frozen=True):
+    """``plan`` null: the tenant's limits hold. ``auth_method`` null: the secret may be sent either way."""
+
     client_id: UUID
     name: str
     scopes: list[str]
+    auth_method: AuthMethod | None
+    plan: PlanView | None
     created_at: datetime
 
 
@@ -113,9 +119,28 @@ class MeView(msgspec.Struct, frozen=True):
     plan: PlanView
 
 
+_FORM = {
+    "grant_type": Schema(type=OpenAPIType.STRING, enum=["client_credentials"]),
+    "scope": Schema(type=OpenAPIType.STRING, description="scopes between spaces; without it, all that the client has"),
+    "client_id": Schema(type=OpenAPIType.STRING, description="unless sent as HTTP Basic"),
+    "client_secret": Schema(type=OpenAPIType.STRING, description="unless sent as HTTP Basic"),
+}
+
+
+@dataclass
+class TokenOperation(Operation):
+    """The form of RFC 6749, which the handler reads itself: its errors have a shape of their own."""
+
+    def __post_init__(self) -> None:
+        schema = Schema(type=OpenAPIType.OBJECT, properties=dict(_FORM), required=["grant_type"])
+        content = {"application/x-www-form-urlencoded": OpenAPIMediaType(schema=schema)}
+        self.request_body = RequestBody(content=content, required=True)
+
+
 @post(
     "/oauth2/token",
     operation_id="token",
+    operation_class=TokenOperation,
     summary="An access token for a client (RFC 6749, client credentials)",
     tags=["authentication"],
     status_code=HTTP_200_OK,
@@ -175,11 +200,12 @@ async def create_tenant(
     data: JSONBody[CreateTenant],
     idempotency_key: IdempotencyKey = None,
 ) -> TenantView:
-    async def act() -> TenantView:
-        return _tenant(await tenancy.create_tenant(data.name, None if data.plan is None else _limits(data.plan)))
+    plan = None if data.plan is None else _limits(data.plan)
 
-    request = b"createTenant" + msgspec.json.encode(data)
-    return await idempotency.once(caller, idempotency_key, request, TenantView, act)
+    async def act(note: Note[TenantView]) -> TenantView:
+        return _tenant(await tenancy.create_tenant(data.name, plan, lambda c, made: note(c, _tenant(made))))
+
+    return await idempotency.once(caller, idempotency_key, ("createTenant", data), TenantView, act)
 
 
 @get("/v1/tenants", operation_id="listTenants", summary="Tenants", tags=["tenants"])
@@ -220,16 +246,45 @@ async def create_client(
 async def list_clients(
     caller: Annotated[Caller, Requires(Scope.CLIENTS_ADMIN)],
     tenancy: TenancyOf,
+    tenant_id: Annotated[UUID | None, QueryParameter(description="another tenant, for platform administrators")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> ClientPage:
-    found, following = await tenancy.clients(caller, after=cursor, limit=limit)
+    found, following = await tenancy.clients(caller, tenant_id, after=cursor, limit=limit)
     return ClientPage(list(map(_client, found)), None if following is None else str(following))
+
+
+@put(
+    "/v1/clients/{client_id:uuid}/plan",
+    operation_id="setClientPlan",
+    summary="Give a client limits of its own, in whatever tenant it is",
+    tags=["tenants"],
+)
+async def set_client_plan(
+    caller: Annotated[Caller, Requires(Scope.PLATFORM_ADMIN)],
+    tenancy: TenancyOf,
+    client_id: FromPath[UUID],
+    data: JSONBody[PlanView],
+) -> ClientView:
+    return _client(await tenancy.set_client_plan(client_id, _limits(data)))
+
+
+@delete(
+    "/v1/clients/{client_id:uuid}",
+    operation_id="removeClient",
+    summary="End a client: no new tokens, and those it has stop within seconds",
+    tags=["tenants"],
+)
+async def remove_client(
+    caller: Annotated[Caller, Requires(Scope.CLIENTS_ADMIN)], tenancy: TenancyOf, client_id: FromPath[UUID]
+) -> None:
+    await tenancy.remove_client(caller, client_id)
 
 
 #: what ``nsl.http`` mounts
 HANDLERS = (
-    token, jwks, discovery, me, create_tenant, list_tenants, set_plan, create_client, list_clients,
+    token, jwks, discovery, me, create_tenant, list_tenants, set_plan, create_client, list_clients, set_client_plan,
+    remove_client,
 )  # fmt: skip
 
 
@@ -281,4 +336,6 @@ def _tenant(tenant: Tenant) -> TenantView:
 
 
 def _client(client: Client) -> ClientView:
-    return ClientView(client.id, client.name, [each.value for each in client.scopes], client.created_at)
+    plan = None if client.plan is None else _plan(client.plan)
+    scopes = [each.value for each in client.scopes]
+    return ClientView(client.id, client.name, scopes, client.auth_method, plan, client.created_at)

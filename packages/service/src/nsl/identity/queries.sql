@@ -38,11 +38,24 @@ RETURNING *
 
 -- name: clients
 SELECT * FROM clients
-WHERE tenant_id = %(tenant_id)s AND (%(after)s::uuid IS NULL OR id > %(after)s)
+WHERE tenant_id = %(tenant_id)s AND active AND (%(after)s::uuid IS NULL OR id > %(after)s)
 ORDER BY id LIMIT %(limit)s
+
+-- name: set_client_plan
+UPDATE clients
+SET requests_per_minute = %(requests_per_minute)s, key_requests_per_minute = %(key_requests_per_minute)s
+WHERE id = %(id)s AND active
+RETURNING *
+
+-- name: deactivate_client
+UPDATE clients SET active = false WHERE id = %(id)s
 
 -- name: tenant_exists
 SELECT id FROM tenants WHERE id = %(id)s
+
+-- name: lock_token_keys
+-- One number for all: the first 8 bytes of "nsl-tkey".
+SELECT pg_advisory_xact_lock(7958823908976321913)
 
 -- name: token_keys
 SELECT kid, public_key, wrapped FROM token_keys ORDER BY created_at DESC LIMIT 16
@@ -55,7 +68,7 @@ SELECT request_sha256, answer FROM idempotent_answers
 WHERE tenant_id = %(tenant_id)s AND key = %(key)s AND created_at > now() - interval '7 days'
 
 -- name: remember
--- An answer older than seven days gives way.
+-- Waits for a transaction that is writing the same key, and then does nothing.
 INSERT INTO idempotent_answers (tenant_id, key, request_sha256, answer)
 VALUES (%(tenant_id)s, %(key)s, %(request_sha256)s, %(answer)s)
 ON CONFLICT (tenant_id, key) DO NOTHING

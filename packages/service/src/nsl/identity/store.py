@@ -93,6 +93,22 @@ async def clients(connection: Connection, tenant: UUID, *, after: UUID | None, l
     return list(map(_client, await fetch_all(connection, _QUERIES["clients"], parameters)))
 
 
+async def set_client_plan(connection: Connection, client: UUID, limits: Plan) -> Client | None:
+    """None when there is no such client."""
+    row = await fetch_one(connection, _QUERIES["set_client_plan"], _limits(limits) | {"id": client})
+    return None if row is None else _client(row)
+
+
+async def deactivate_client(connection: Connection, client: UUID) -> None:
+    """It stays for what refers to it, and gets no token."""
+    await connection.execute(_QUERIES["deactivate_client"], {"id": client})
+
+
+async def lock_token_keys(connection: Connection) -> None:
+    """Let others wait who would make the first token key too, until this transaction ends."""
+    await connection.execute(_QUERIES["lock_token_keys"])
+
+
 async def token_keys(connection: Connection) -> list[TokenKey]:
     """Newest first."""
     rows = await fetch_all(connection, _QUERIES["token_keys"], {})

@@ -12,10 +12,11 @@ from litestar.status_codes import HTTP_200_OK
 from msgspec import Meta
 
 from nsl.identity.model import Caller, Requires, Scope
-from nsl.identity.service import Idempotency
+from nsl.identity.service import Idempotency, Note
 from nsl.keys.errors import CurveUnsupported, SigningRefused
 from nsl.keys.model import ROTATION_DAYS, Key, KeyPolicy, Kind, Usage
-from nsl.keys.service import Keys, Made, ToSign, decoded
+from nsl.keys.service import Keys, Made, Signed, ToSign, decoded
+from nsl.kit.db import Connection
 from nsl.kit.errors import Failure, Malformed
 from nsl.kit.limits import Spend
 from nsl_protocol.enclave.messages import SIGN_ORDERS_MAX, Curve
@@ -145,7 +146,7 @@ async def create_key(
     curve = _curve(data.curve)
     policy = data.policy or PolicyView()
 
-    async def act() -> KeyView:
+    async def act(note: Note[KeyView]) -> KeyView:
         made = await keys.create(
             caller,
             name=data.name,
@@ -153,10 +154,11 @@ async def create_key(
             usages=tuple(dict.fromkeys(data.usages)),
             policy=KeyPolicy(policy.blind_signing, None if policy.kinds is None else frozenset(policy.kinds)),
             rotation_days=data.rotation_days,
+            note=lambda connection, made: note(connection, _view(made)),
         )
         return _view(made)
 
-    return await idempotency.once(caller, idempotency_key, b"createKey" + msgspec.json.encode(data), KeyView, act)
+    return await idempotency.once(caller, idempotency_key, ("createKey", data), KeyView, act)
 
 
 @get("/v1/keys", operation_id="listKeys", summary="The tenant's keys, oldest first", tags=["keys"])
@@ -194,14 +196,13 @@ async def sign(
 ) -> SignatureView:
     item = _to_sign(data)
 
-    async def act() -> SignatureView:
-        made = (await keys.sign(caller, key_id, [item]))[0]
-        if isinstance(made, Failure):
-            raise made
-        return _signature(made)
+    async def act(note: Note[SignatureView]) -> SignatureView:
+        async def signed(connection: Connection, results: Signed) -> None:
+            await note(connection, _signature(results[0]))
 
-    request = b"sign" + key_id.bytes + msgspec.json.encode(data)
-    return await idempotency.once(caller, idempotency_key, request, SignatureView, act)
+        return _signature((await keys.sign(caller, key_id, [item], signed))[0])
+
+    return await idempotency.once(caller, idempotency_key, ("sign", (key_id, data)), SignatureView, act)
 
 
 @post(
@@ -224,12 +225,13 @@ async def sign_batch(
     quota(len(data.items) - 1)
     items = list(map(_to_sign, data.items))
 
-    async def act() -> BatchView:
-        results = await keys.sign(caller, key_id, items)
-        return BatchView(list(map(_batch_item, results)))
+    async def act(note: Note[BatchView]) -> BatchView:
+        async def signed(connection: Connection, results: Signed) -> None:
+            await note(connection, _batch(results))
 
-    request = b"signBatch" + key_id.bytes + msgspec.json.encode(data)
-    return await idempotency.once(caller, idempotency_key, request, BatchView, act)
+        return _batch(await keys.sign(caller, key_id, items, signed))
+
+    return await idempotency.once(caller, idempotency_key, ("signBatch", (key_id, data)), BatchView, act)
 
 
 #: what ``nsl.http`` mounts
@@ -289,7 +291,10 @@ def _view(key: Key) -> KeyView:
     )
 
 
-def _signature(made: Made) -> SignatureView:
+def _signature(made: Made | Failure) -> SignatureView:
+    """Raises the failure, where it is one."""
+    if isinstance(made, Failure):
+        raise made
     signature = made.signature
     v = b"" if signature.recovery is None else bytes((27 + signature.recovery,))
     return SignatureView(
@@ -302,6 +307,10 @@ def _signature(made: Made) -> SignatureView:
         enclave_mode=made.key.enclave.mode,
         salt=signature.salt,
     )
+
+
+def _batch(results: Signed) -> BatchView:
+    return BatchView(list(map(_batch_item, results)))
 
 
 def _batch_item(result: Made | Failure) -> BatchItem:

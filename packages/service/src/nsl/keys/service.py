@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 
 from nsl.identity.model import Caller
+from nsl.identity.service import Note
 from nsl.keys import store
 from nsl.keys.errors import KeyNotActive, KeyUnknown, KindUnsuitable, PayloadUnreadable, SigningRefused
 from nsl.keys.model import KINDS_OF_CURVE, Enclave, Key, KeyPolicy, KeyState, Kind, Usage, WrappedKey, addresses_of
@@ -57,6 +58,9 @@ class Made:
     receipt: UUID
 
 
+type Signed = list[Made | Failure]
+
+
 class Keys:
     """The keys of all tenants, one tenant at a time."""
 
@@ -67,7 +71,15 @@ class Keys:
         self._kept: OrderedDict[tuple[UUID, UUID], tuple[float, WrappedKey]] = OrderedDict()
 
     async def create(
-        self, caller: Caller, *, name: str, curve: Curve, usages: Sequence[Usage], policy: KeyPolicy, rotation_days: int
+        self,
+        caller: Caller,
+        *,
+        name: str,
+        curve: Curve,
+        usages: Sequence[Usage],
+        policy: KeyPolicy,
+        rotation_days: int,
+        note: Note[Key] | None = None,
     ) -> Key:
         """Make a key. Only its wrapped form leaves the enclave.
 
@@ -100,6 +112,8 @@ class Keys:
         )
         async with self._database.transaction(caller.tenant) as connection:
             await store.insert(connection, caller.tenant, WrappedKey(key, made.wrapped), caller.subject)
+            if note is not None:
+                await note(connection, key)
         return key
 
     async def get(self, tenant: UUID, key: UUID) -> Key:
@@ -112,8 +126,12 @@ class Keys:
             found = await store.page(connection, tenant, after=after, limit=limit + 1)
         return found[:limit], found[limit - 1].id if len(found) > limit else None
 
-    async def sign(self, caller: Caller, key_id: UUID, items: Sequence[ToSign]) -> list[Made | Failure]:
+    async def sign(
+        self, caller: Caller, key_id: UUID, items: Sequence[ToSign], note: Note[Signed] | None = None
+    ) -> Signed:
         """Sign each item or say why not, in order. What succeeded is durable before this returns.
+
+        ``note`` is called only where something succeeded.
 
         Raises:
             KeyUnknown, KeyNotActive: nothing was signed.
@@ -123,7 +141,7 @@ class Keys:
         if key.state is not KeyState.ACTIVE:
             raise KeyNotActive(f"The key is {key.state}; only an active key signs.")
         name = KeyName(caller.tenant.bytes, key.id.bytes, key.version)
-        results: list[Made | Failure] = []
+        results: Signed = []
         orders: dict[int, SignOrder] = {}
         for position, item in enumerate(items):
             try:
@@ -146,6 +164,8 @@ class Keys:
                 await store.note_signatures(
                     connection, caller.tenant, key, noted, signed_by=caller.subject, created_at=now()
                 )
+                if note is not None:
+                    await note(connection, results)
         return results
 
     async def _wrapped(self, tenant: UUID, key: UUID) -> WrappedKey:

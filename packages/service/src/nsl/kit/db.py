@@ -92,6 +92,11 @@ class Database:
             pass
 
 
+async def work_for(connection: Connection, tenant: UUID) -> None:
+    """Let the rest of the present transaction work for another tenant."""
+    await connection.execute(f"SET LOCAL app.current_tenant = '{tenant}'", prepare=False)
+
+
 async def fetch_one(connection: Connection, query: LiteralString, parameters: Mapping[str, Any]) -> DictRow | None:
     """The only row of a statement, or None."""
     cursor = await connection.execute(query, parameters)

@@ -28,7 +28,7 @@ def configure_logs(level: str) -> None:
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
 
 
-def serve_metrics(port: int, host: str = "127.0.0.1") -> None:
+def serve_metrics(port: int, host: str) -> None:
     """``/metrics`` for Prometheus, in a thread of its own."""
     start_http_server(port, addr=host)
 
