@@ -11,10 +11,11 @@ from nsl.kit.clock import monotonic, now, pause
 from nsl.kit.db import Database
 from nsl.kit.errors import Unavailable
 from nsl.transactions import store
-from nsl.transactions.jobs import Pipeline
+from nsl.transactions.jobs import BATCH_MAX, BLOCKS_AT_ONCE_MAX, Pipeline
 from nsl.transactions.model import State
 
-# A step that found work is asked again at once; one that did not waits this long, or until the step before it is done.
+# A step that took all it may is asked again at once. Else it waits this long, or until the step before it has made
+# work: what comes in meanwhile shares the next batch's round trips.
 NEW_WORK_SECONDS = 0.05
 RECOVERY_SECONDS = 1.0
 FOLLOW_SECONDS = 0.1
@@ -57,7 +58,9 @@ class Worker:
                     self._loop(pipeline, "sign", pipeline.sign, RECOVERY_SECONDS, woken=signing, wakes=sending)
                 )
                 group.create_task(self._loop(pipeline, "send", pipeline.send, RECOVERY_SECONDS, woken=sending))
-                group.create_task(self._loop(pipeline, "follow", self._following(pipeline), FOLLOW_SECONDS))
+                group.create_task(
+                    self._loop(pipeline, "follow", self._following(pipeline), FOLLOW_SECONDS, full=BLOCKS_AT_ONCE_MAX)
+                )
                 group.create_task(self._loop(pipeline, "backlog", self._measuring(pipeline), BACKLOG_SECONDS))
 
     async def _loop(
@@ -67,6 +70,7 @@ class Worker:
         step: Step,
         pause_seconds: float,
         *,
+        full: int = BATCH_MAX,
         woken: asyncio.Event | None = None,
         wakes: asyncio.Event | None = None,
     ) -> None:
@@ -91,7 +95,7 @@ class Worker:
                 _log.exception("step failed", chain=pipeline.name, step=name)
             else:
                 failures = 0
-                wait = 0.0 if moved else pause_seconds
+                wait = 0.0 if moved >= full else pause_seconds
                 if moved:
                     _seconds.labels(pipeline.name, name).observe(monotonic() - began)
                     _moved.labels(pipeline.name, name).inc(moved)
