@@ -8,19 +8,11 @@ from typing import Any
 import msgspec
 from litestar.dto import AbstractDTO
 
-from nsl.kit.errors import Malformed
-
-
-class UnreadableBody(Malformed):
-    """``reason`` is msgspec's: it names the field and its place."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+from nsl.kit.decoding import Unreadable
 
 
 def strict_body(model: Any) -> type[AbstractDTO[Any]]:
-    """A body of this type. Raises UnreadableBody."""
+    """A body of this type. Raises Unreadable."""
     decoder = msgspec.json.Decoder(model)
 
     class StrictBody(AbstractDTO[Any]):
@@ -30,7 +22,7 @@ def strict_body(model: Any) -> type[AbstractDTO[Any]]:
             try:
                 return decoder.decode(value)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                raise UnreadableBody(str(error) or "nested too deeply") from error
+                raise Unreadable.because(error) from error
 
         @classmethod
         def create_for_field_definition(cls, *_: Any, **__: Any) -> None:

@@ -1,6 +1,5 @@
 """Errors as RFC 9457 problems: one table from the service's failures to HTTP, one shape for all bodies."""
 
-import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -10,9 +9,9 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, SerializationException, ValidationException
 
-from nsl.http.bodies import UnreadableBody
 from nsl.keys.errors import SigningRefused
 from nsl.kit import errors
+from nsl.kit.decoding import place
 from nsl.kit.errors import Exhausted, Failure, Unavailable
 
 MEDIA_TYPE = "application/problem+json"
@@ -31,9 +30,6 @@ STATUSES: tuple[tuple[type[Failure], HTTPStatus], ...] = (
     (errors.Unavailable, HTTPStatus.SERVICE_UNAVAILABLE),
 )
 _FOREIGN_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "TOO_LARGE", 415: "UNSUPPORTED_MEDIA_TYPE"}
-_UNKNOWN_FIELD = re.compile(r"unknown field `([^`]+)`")
-_MISSING_FIELD = re.compile(r"missing required field `([^`]+)`")
-_AT = re.compile(r" - at `\$\.?([^`]*)`")
 
 _log = structlog.get_logger("nsl.http")
 
@@ -119,7 +115,6 @@ HANDLERS: Mapping[Any, Any] = {
     Failure: on_failure,
     ValidationException: on_invalid,
     SerializationException: on_invalid,
-    UnreadableBody: on_invalid,
     HTTPException: on_http,
     Exception: on_defect,
 }
@@ -142,11 +137,6 @@ def _fields(error: Exception) -> list[FieldError]:
 
 
 def _field(message: str, key: str) -> FieldError:
-    """msgspec says where in the message: " - at `$.policy`", or which field is unknown or missing."""
-    at = _AT.search(message)
-    place = at[1] if at else ""
-    named = _UNKNOWN_FIELD.search(message) or _MISSING_FIELD.search(message)
-    if named:
-        place = f"{place}.{named[1]}" if place else named[1]
-    name = place or ("body" if key in ("", "data") else key)
-    return FieldError(name, _AT.sub("", message).strip() or "is not valid")
+    """Litestar names the parameter, msgspec what is in it."""
+    found, reason = place(message)
+    return FieldError(found or ("body" if key in ("", "data") else key), reason or "is not valid")

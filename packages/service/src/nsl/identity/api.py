@@ -19,6 +19,7 @@ from msgspec import Meta
 from nsl.identity.errors import TokenRefused
 from nsl.identity.model import AuthMethod, Caller, Client, Plan, Public, Requires, Scope, Tenant
 from nsl.identity.service import Idempotency, Note, Tenancy, Tokens
+from nsl.kit.decoding import Label
 
 PAGE_MAX = 200
 
@@ -28,12 +29,14 @@ Once = NamedDependency[SkipValidation[Idempotency]]
 IdempotencyKey = Annotated[
     str | None,
     HeaderParameter(
-        name="Idempotency-Key", max_length=255, description="The same key and body: the same answer, 7 days"
+        name="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        description="The same key and body: the same answer, 7 days",
     ),
 ]
 Limit = Annotated[int, QueryParameter(ge=1, le=PAGE_MAX)]
 Cursor = Annotated[UUID | None, QueryParameter(description="next_cursor of the page before")]
-Name = Annotated[str, Meta(min_length=1, max_length=200)]
 PerMinute = Annotated[int, Meta(ge=1, le=10_000_000)]
 
 
@@ -59,7 +62,7 @@ class PlanView(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CreateTenant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    name: Name
+    name: Label
     plan: PlanView | None = None
 
 
@@ -78,7 +81,7 @@ class TenantPage(msgspec.Struct, frozen=True):
 class CreateClient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``tenant_id``: another tenant than one's own, for platform administrators."""
 
-    name: Name
+    name: Label
     scopes: Annotated[list[Scope], Meta(min_length=1, max_length=50)]
     tenant_id: UUID | None = None
     auth_method: AuthMethod | None = None

@@ -17,6 +17,7 @@ from nsl.keys.errors import CurveUnsupported, SigningRefused
 from nsl.keys.model import ROTATION_DAYS, Key, KeyPolicy, Kind, Usage
 from nsl.keys.service import Keys, Made, Signed, ToSign, decoded
 from nsl.kit.db import Connection
+from nsl.kit.decoding import Label, Unreadable
 from nsl.kit.errors import Failure, Malformed
 from nsl.kit.limits import Spend
 from nsl_protocol.enclave.messages import SIGN_ORDERS_MAX, Curve
@@ -30,7 +31,10 @@ Quota = NamedDependency[SkipValidation[Spend]]
 IdempotencyKey = Annotated[
     str | None,
     HeaderParameter(
-        name="Idempotency-Key", max_length=255, description="The same key and body: the same answer, 7 days"
+        name="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        description="The same key and body: the same answer, 7 days",
     ),
 ]
 
@@ -45,7 +49,7 @@ class PolicyView(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class CreateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``curve``: secp256r1 (pays on Neo N3), secp256k1 (pays on Neo X) or ed25519 in this version."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    name: Label
     curve: Annotated[str, Meta(max_length=40)]
     usages: Annotated[tuple[Usage, ...], Meta(min_length=1, max_length=10)] = (Usage.SIGN,)
     policy: PolicyView | None = None
@@ -264,7 +268,7 @@ def _payload[T](request: SignRequest, kind: type[T]) -> T:
     try:
         return msgspec.convert(request.payload, kind)
     except msgspec.ValidationError as error:
-        raise Malformed(f"For {request.kind}: {error}.", field="payload") from error
+        raise Unreadable.because(error, within="payload") from error
 
 
 def _hex(text: str) -> bytes:

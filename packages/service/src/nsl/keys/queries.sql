@@ -34,5 +34,5 @@ INSERT INTO signatures (
 )
 SELECT s.id, %(tenant_id)s, %(key_id)s, %(key_version)s, s.kind, s.request_sha256, s.decoded, s.signature,
     %(signed_by)s, %(created_at)s
-FROM unnest(%(ids)s::uuid[], %(kinds)s::text[], %(digests)s::bytea[], %(decoded)s::jsonb[], %(signatures)s::bytea[])
+FROM unnest(%(ids)s::uuid[], %(kinds)s::text[], %(digests)s::bytea[], %(decoded)s::json[], %(signatures)s::bytea[])
     AS s(id, kind, request_sha256, decoded, signature)

@@ -40,7 +40,8 @@ CREATE TABLE signatures (
     kind text NOT NULL,
     -- SHA-256 of the request as it was sent to the enclave.
     request_sha256 bytea NOT NULL CHECK (length(request_sha256) = 32),
-    decoded jsonb NOT NULL,
+    -- As the enclave wrote it; jsonb would refuse a text with a NUL character, which typed data may hold.
+    decoded json NOT NULL,
     signature bytea NOT NULL,
     signed_by text NOT NULL,
     created_at timestamptz NOT NULL
