@@ -138,6 +138,16 @@ def test_the_same_bytes_are_sent_ever_more_slowly() -> None:
     assert (waits[0], waits[-1]) == (5, 60)
 
 
+def test_a_used_nonce_counts_from_its_first_answer_and_only_while_no_other_answer_comes() -> None:
+    present = replace(NEW, state=State.SUBMITTED, unsigned=b"u", raw=b"r", hash="0x")
+    heights = []
+    for event in (9, 11, None, 12):
+        present = transition(present, Sent(taken=False, nonce_used_height=event), AT)
+        heights.append(present.nonce_used_height)
+    assert heights == [9, 9, None, 12]
+    assert transition(present, Sent(taken=True), AT).nonce_used_height is None
+
+
 def test_history_shows_a_reorganisation_and_hides_what_no_client_can_see() -> None:
     assert public_history(State.ACCEPTED, State.PREPARED) == ()
     assert public_history(State.PREPARED, State.SIGNED) == (State.SIGNED,)

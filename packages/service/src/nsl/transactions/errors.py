@@ -6,10 +6,11 @@ UnknownTransaction        404  no such transaction, or not yours
 KindNotSupported          422  only transfers are built in this version
 WrongKey                  422  the key has no address on this chain, or is not active
 ShortOfFunds              422  the account is known to hold too little
+ChainReplaced             503  a node serves a chain that has nothing in common with what was followed
 IllegalTransition         500  a defect: the pipeline did what its table does not know
 """
 
-from nsl.kit.errors import Conflict, Failure, Malformed, Missing, Unprocessable
+from nsl.kit.errors import Conflict, Failure, Malformed, Missing, Unavailable, Unprocessable
 
 
 class IdempotencyKeyMissing(Malformed):
@@ -34,6 +35,10 @@ class WrongKey(Unprocessable):
 
 class ShortOfFunds(Unprocessable):
     code = "INSUFFICIENT_FUNDS"
+
+
+class ChainReplaced(Unavailable):
+    code = "CHAIN_REPLACED"
 
 
 class IllegalTransition(Failure):

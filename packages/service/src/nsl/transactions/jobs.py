@@ -12,6 +12,7 @@ from nsl.kit.clock import now, random_bytes
 from nsl.kit.db import Connection, Database
 from nsl.ledger.model import Block, ChainName
 from nsl.transactions import store
+from nsl.transactions.errors import ChainReplaced
 from nsl.transactions.model import (
     Failed,
     Mined,
@@ -157,12 +158,13 @@ class Pipeline:
                 match answer.outcome:
                     case Sending.TAKEN:
                         event: Sent | Rejected = Sent(taken=True)
-                    case Sending.REJECTED:
+                    case Sending.REJECTED if transaction.state is State.SIGNED:
                         event = Rejected(Failed(answer.code, answer.message))
                     case Sending.NONCE_USED:
                         event = Sent(taken=False, nonce_used_height=height)
-                    case Sending.LATER | Sending.EXPIRED:
-                        # Only the follower says that something expired: it has seen every block.
+                    case Sending.REJECTED | Sending.LATER | Sending.EXPIRED:
+                        # What one node took before may still wait in another's pool, whatever this one says now; and
+                        # only the follower, who has seen every block, says that something expired.
                         event = Sent(taken=False)
                 steps.append((transaction, transition(transaction, event, at)))
             await store.save(connection, steps)
@@ -203,9 +205,8 @@ class Pipeline:
     async def _advance(self, connection: Connection, blocks: Sequence[Block]) -> None:
         heights = {hash_: block.height for block in blocks for hash_ in block.transactions}
         found = await store.to_find(connection, self.name, list(heights)) if heights else []
-        expected = [Expected(str(each.hash), each.asset, each.sender, each.to, each.amount) for each in found]
         at, steps = now(), []
-        for transaction, executed in zip(found, await self._chain.executed(expected), strict=True):
+        for transaction, executed in zip(found, await self._chain.executed(list(map(_expected, found))), strict=True):
             if executed is None:
                 # The chain changed under our hands: the next turn finds the fork.
                 return
@@ -223,26 +224,47 @@ class Pipeline:
         for transaction in await store.overdue(connection, self.name, height):
             if transaction.valid_until is not None and transaction.valid_until < height:
                 event: Overdue | Rejected = Overdue()
-            else:
+            elif await self._replaced(transaction):
                 event = Rejected(
                     Failed("NONCE_USED", "Another transaction of this account, sent from elsewhere, took its nonce.")
                 )
+            else:
+                continue
             steps.append((transaction, transition(transaction, event, at)))
         await store.save(connection, steps)
 
+    async def _replaced(self, transaction: Transaction) -> bool:
+        """Whether the chain, as it is now, gave the nonce to another transaction: a reorganisation frees nonces."""
+        if transaction.nonce is None or await self._chain.next_nonce(transaction.sender) <= transaction.nonce:
+            return False
+        return await self._chain.executed([_expected(transaction)]) == [None]
+
     async def _rewind(self, connection: Connection, height: int) -> int:
         """Back to the last block that the chain still has; what stood above it is sent again, the same bytes."""
-        kept = await store.blocks_below(connection, self.name, height, BLOCKS_KEPT)
-        common, hash_ = kept[-1]
-        for each_height, each_hash in kept:
-            if await self._chain.block_hash(each_height) == each_hash:
-                common, hash_ = each_height, each_hash
-                break
+        common, hash_ = await self._common(connection, height)
         at = now()
         gone = await store.mined_above(connection, self.name, common)
         await store.save(connection, [(each, transition(each, Unmined(), at)) for each in gone])
+        await store.remember_blocks(connection, self.name, {common: hash_})
         await store.move_cursor(connection, self.name, common, hash_, keep=BLOCKS_KEPT)
         return common - height
+
+    async def _common(self, connection: Connection, height: int) -> tuple[int, str]:
+        """The highest followed block that stands. Where none does, the block below them all, if that loses nothing.
+
+        Raises:
+            ChainReplaced: transactions of ours stood below every block that is remembered.
+        """
+        kept = await store.blocks_below(connection, self.name, height, BLOCKS_KEPT)
+        for each_height, each_hash in kept:
+            if await self._chain.block_hash(each_height) == each_hash:
+                return each_height, each_hash
+        oldest, _ = kept[-1]
+        below = max(min(oldest - 1, await self._chain.height()), 0)
+        found = await self._chain.block_hash(below)
+        if found is None or await store.mined_below(connection, self.name, oldest):
+            raise ChainReplaced(f"{self.name}: no block that was followed stands. Is this node of another chain?")
+        return below, found
 
 
 def _continues(blocks: Sequence[Block], height: int, hash_: str) -> bool:
@@ -253,6 +275,10 @@ def _continues(blocks: Sequence[Block], height: int, hash_: str) -> bool:
             return False
         previous = block.hash
     return True
+
+
+def _expected(transaction: Transaction) -> Expected:
+    return Expected(str(transaction.hash), transaction.asset, transaction.sender, transaction.to, transaction.amount)
 
 
 def _unsigned(transaction: Transaction) -> bytes:

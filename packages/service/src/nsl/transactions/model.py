@@ -170,6 +170,9 @@ TRANSITIONS: Final[Mapping[tuple[State, type[Event]], State]] = {
 
 RESEND_SECONDS_FIRST: Final = 5
 RESEND_SECONDS_MAX: Final = 60
+# What a node did not take is offered again sooner: its pool drains, its height grows.
+RETRY_SECONDS_FIRST: Final = 1
+RETRY_SECONDS_MAX: Final = 8
 
 
 def transition(transaction: Transaction, event: Event, at: datetime) -> Transaction:
@@ -205,13 +208,18 @@ def transition(transaction: Transaction, event: Event, at: datetime) -> Transact
 def _sent(before: Transaction, moved: Transaction, event: Sent, at: datetime) -> Transaction:
     """The same bytes are sent again until they are seen, ever more slowly. What was not taken is still only signed."""
     state = State.SUBMITTED if event.taken else before.state
-    wait = min(RESEND_SECONDS_FIRST * 2 ** min(before.sends, 8), RESEND_SECONDS_MAX) if event.taken else 1
+    first, most = (
+        (RESEND_SECONDS_FIRST, RESEND_SECONDS_MAX) if event.taken else (RETRY_SECONDS_FIRST, RETRY_SECONDS_MAX)
+    )
+    wait = min(first * 2 ** min(before.sends, 8), most)
+    used = event.nonce_used_height
     return replace(
         moved,
         state=state,
         sends=before.sends + 1,
         next_send_at=at + timedelta(seconds=wait),
-        nonce_used_height=before.nonce_used_height or event.nonce_used_height,
+        # The first height of an unbroken row of such answers; any other answer says that the nonce is free again.
+        nonce_used_height=None if used is None else before.nonce_used_height or used,
     )
 
 

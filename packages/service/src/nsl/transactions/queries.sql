@@ -162,6 +162,9 @@ FOR UPDATE SKIP LOCKED
 -- name: mined_above
 SELECT * FROM transactions WHERE chain = %(chain)s AND block_height > %(height)s FOR UPDATE
 
+-- name: mined_below
+SELECT 1 FROM transactions WHERE chain = %(chain)s AND block_height < %(height)s LIMIT 1
+
 -- name: backlog
 SELECT state, count(*) AS count,
     coalesce(extract(epoch FROM %(now)s - min(created_at)), 0)::float8 AS oldest_seconds

@@ -215,6 +215,11 @@ async def mined_above(connection: Connection, chain: ChainName, height: int) -> 
     return list(map(_transaction, rows))
 
 
+async def mined_below(connection: Connection, chain: ChainName, height: int) -> bool:
+    """Whether a block below ``height`` holds any."""
+    return await fetch_one(connection, _QUERIES["mined_below"], {"chain": chain, "height": height}) is not None
+
+
 async def backlog(connection: Connection, chain: ChainName, now: datetime) -> dict[State, tuple[int, float]]:
     """By state: how many wait, and for how many seconds the oldest does."""
     rows = await fetch_all(connection, _QUERIES["backlog"], {"chain": chain, "now": now})
