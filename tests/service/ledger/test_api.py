@@ -84,7 +84,7 @@ async def test_fees_are_decimal_text(api: httpx.AsyncClient) -> None:
 
 async def test_a_mined_transaction_is_read_by_its_hash(api: httpx.AsyncClient) -> None:
     height = (await api.get("/v1/chains/neo-n3/blocks/latest")).json()["height"]
-    blocks = [(await api.get(f"/v1/chains/neo-n3/blocks/{each}")).json() for each in range(height)]
+    blocks = [(await api.get(f"/v1/chains/neo-n3/blocks/{each}")).json() for each in range(height + 1)]
     [block] = [each for each in blocks if each["transactions"]]
     mined = (await api.get(f"/v1/chains/neo-n3/transactions/{block['transactions'][0]}")).json()
     assert (mined["block_height"], mined["block_hash"], mined["succeeded"]) == (block["height"], block["hash"], True)
