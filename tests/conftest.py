@@ -1,13 +1,27 @@
 """For every test: with ``NSL_REQUIRE_ALL=1`` a skip is a failure, except for data that lies outside the project."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 
 from tests.support.live import live  # noqa: F401 - a fixture for every folder of tests
 
 OUTSIDE = "../shared"
+
+# Temporary folders of this run alone: pytest closes the one that runs share to other users, again at each run, and
+# PostgreSQL is another user where tests run as root.
+TEMPORARY = Path(tempfile.mkdtemp(prefix="nsl-tests-"))
+TEMPORARY.chmod(0o755)
+os.environ["PYTEST_DEBUG_TEMPROOT"] = str(TEMPORARY)
+
+
+def pytest_unconfigure() -> None:
+    """Nothing of a run stays behind."""
+    shutil.rmtree(TEMPORARY, ignore_errors=True)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -17,7 +17,7 @@ def test_the_log_has_a_line_with_the_trace_and_who_called_and_no_secret(service:
         headers = {"x-request-id": "log-test", "traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
         client.get("/v1/me?secret=hidden", headers=headers)
         token = client.headers["authorization"].removeprefix("Bearer ")
-    [line] = [each for each in _lines(service) if each.get("http.request.id") == "log-test"]
+    line = _line(service, "log-test")
     assert line["trace.id"] == trace
     assert (line["user.id"], line["organization.id"]) == (tenant.credentials["client_id"], tenant.id)
     assert (line["http.route"], line["http.response.status_code"]) == ("/v1/me", 200)
@@ -30,7 +30,7 @@ def test_the_log_has_a_line_with_the_trace_and_who_called_and_no_secret(service:
 def test_a_bad_traceparent_starts_a_new_trace(service: Service, traceparent: str) -> None:
     with service.client() as client:
         name = client.get("/health/live", headers={"traceparent": traceparent}).headers["x-request-id"]
-    [line] = [each for each in _lines(service) if each.get("http.request.id") == name]
+    line = _line(service, name)
     assert line["trace.id"] == name
 
 
@@ -97,3 +97,15 @@ def test_with_the_nodes_down_the_layer_is_degraded_and_ready(service: Service) -
 
 def _lines(service: Service) -> list[dict[str, Any]]:
     return [json.loads(line) for line in service.log.splitlines() if line.startswith("{")]
+
+
+def _line(service: Service, request_id: str) -> dict[str, Any]:
+    """The log's line of a request. It is written after the answer has left, so it may take a moment."""
+    deadline = time.monotonic() + 5
+    while True:
+        found = [each for each in _lines(service) if each.get("http.request.id") == request_id]
+        if found:
+            [line] = found
+            return line
+        assert time.monotonic() < deadline, f"no line of {request_id}"
+        time.sleep(0.01)
