@@ -13,27 +13,15 @@ type Match = Callable[[bytes], bool]
 
 @dataclass
 class Trap:
-    """What to stop: a chunk to the server that ``match`` takes.
+    """What to stop: a chunk to the server that ``match`` takes, or with ``reply`` the answer to it.
 
-    With ``then``: the chunk after it, on the same connection, that holds these bytes. With ``reply``: the answer, so
-    that what it asks for has happened. ``held`` is set when something was stopped; ``released`` lets it go on.
+    ``held`` is set when it was stopped; ``released`` lets it go on.
     """
 
     match: Match
-    then: bytes = b""
     reply: bool = False
-    always: bool = False
     held: asyncio.Event = field(default_factory=asyncio.Event)
     released: asyncio.Event = field(default_factory=asyncio.Event)
-    data: bytes = b""
-
-
-@dataclass
-class _Connection:
-    """Traps that this connection has half sprung: those whose ``then``, and those whose answer is awaited."""
-
-    following: list[Trap] = field(default_factory=list)
-    waiting: list[Trap] = field(default_factory=list)
 
 
 class Proxy:
@@ -41,7 +29,7 @@ class Proxy:
 
     def __init__(self, target: int) -> None:
         self._target = target
-        self._traps: list[Trap] = []
+        self._trap: Trap | None = None
         self._writers: set[asyncio.StreamWriter] = set()
 
     async def __aenter__(self) -> Self:
@@ -53,11 +41,10 @@ class Proxy:
         self._server.close()
         self.cut()
 
-    def arm(self, match: Match, *, then: bytes = b"", reply: bool = False, always: bool = False) -> Trap:
-        """Stop the next message that ``match`` takes, or with ``always`` every one until it is released."""
-        trap = Trap(match, then, reply, always)
-        self._traps.append(trap)
-        return trap
+    def arm(self, match: Match, *, reply: bool) -> Trap:
+        """Stop the next message that ``match`` takes."""
+        self._trap = Trap(match, reply)
+        return self._trap
 
     def cut(self) -> None:
         """End every connection; what was stopped never arrives."""
@@ -72,10 +59,10 @@ class Proxy:
             back.transport.abort()
             return
         self._writers |= {back, forth}
-        connection = _Connection()
+        waiting: list[Trap] = []
         pumps = (
-            asyncio.create_task(self._pump(near, forth, connection, up=True)),
-            asyncio.create_task(self._pump(far, back, connection, up=False)),
+            asyncio.create_task(self._pump(near, forth, waiting, up=True)),
+            asyncio.create_task(self._pump(far, back, waiting, up=False)),
         )
         await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         for pump in pumps:
@@ -85,37 +72,24 @@ class Proxy:
             self._writers.discard(writer)
 
     async def _pump(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, connection: _Connection, *, up: bool
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, waiting: list[Trap], *, up: bool
     ) -> None:
-        """One direction of one connection."""
+        """One direction of one connection. ``waiting`` holds the trap whose reply comes next on it."""
         with suppress(ConnectionError):
             while data := await reader.read(CHUNK_BYTES):
-                if up:
-                    trap = self._sprung(data, connection)
-                else:
-                    trap = connection.waiting.pop() if connection.waiting else None
+                trap = self._sprung(data, waiting) if up else (waiting.pop() if waiting else None)
                 if trap is not None:
-                    trap.data = data
                     trap.held.set()
                     await trap.released.wait()
                 writer.write(data)
                 await writer.drain()
 
-    def _sprung(self, data: bytes, connection: _Connection) -> Trap | None:
-        """The trap that stops this chunk, if one does."""
-        trap = next((each for each in connection.following if each.then in data), None)
-        if trap is not None:
-            connection.following.remove(trap)
-        else:
-            trap = next((each for each in self._traps if not each.released.is_set() and each.match(data)), None)
-            if trap is None:
-                return None
-            if not trap.always:
-                self._traps.remove(trap)
-            if trap.then:
-                connection.following.append(trap)
-                return None
+    def _sprung(self, data: bytes, waiting: list[Trap]) -> Trap | None:
+        trap = self._trap
+        if trap is None or not trap.match(data):
+            return None
+        self._trap = None
         if trap.reply:
-            connection.waiting.append(trap)
+            waiting.append(trap)
             return None
         return trap
