@@ -1,3 +1,4 @@
+import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -69,3 +70,18 @@ async def test_it_comes_back_with_its_data_after_sigkill(tmp_path: Path) -> None
             assert await (await connection.execute("SELECT a FROM kept")).fetchone() == (7,)
         os.kill(again.pid, signal.SIGQUIT)
         await again.wait()
+
+
+async def test_a_lock_whose_number_another_program_has_got_is_no_obstacle(tmp_path: Path) -> None:
+    """Process ids are reused; only a process that works in the folder is a PostgreSQL there."""
+    async with drivers.postgres(tmp_path) as server:
+        lock = (server.data / "postmaster.pid").read_text()
+    other = await asyncio.create_subprocess_exec("sleep", "60")
+    try:
+        (server.data / "postmaster.pid").write_text(lock.replace(lock.split()[0], str(other.pid), 1))
+        async with drivers.postgres(tmp_path) as again:
+            assert again.url("nsl_app")
+        assert other.returncode is None
+    finally:
+        other.kill()
+        await other.wait()

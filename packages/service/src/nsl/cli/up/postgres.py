@@ -19,15 +19,17 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
-from nsl.cli.up.errors import ProgramMissing
-from nsl.cli.up.process import Child, ProcessSpec, run
+from nsl.cli.up.errors import NotReady, ProgramMissing
+from nsl.cli.up.process import POLL_SECONDS, Child, ProcessSpec, run
 from nsl.cli.up.state import StateFolder
+from nsl.kit.clock import monotonic, pause
 from nsl.kit.db import load_queries
 
 DATABASE = "nsl"
 SUPERUSER = "postgres"
 OWNER, APP, WORKER = ROLES = ("nsl_owner", "nsl_app", "nsl_worker")
 ACCOUNT = "nsl-postgres"
+LEFTOVER_TIMEOUT_SECONDS = 20.0
 
 _QUERIES = load_queries("nsl.cli.up", "provision.sql")
 _SETTINGS = {
@@ -109,6 +111,7 @@ class Postgres:
             stop_signal=signal.SIGINT,  # "fast": ends sessions; SIGTERM would wait for them
             death_signal=signal.SIGINT,
             user=_account(),
+            before=self._clear_lock,
         )
 
     async def provision(self) -> None:
@@ -125,6 +128,20 @@ class Postgres:
                 await connection.execute(_statement("open_database", **_names(database=DATABASE, role=role)))
         async with await self._connect(DATABASE) as connection:
             await connection.execute(_statement("own_schema", **_names(owner=OWNER)))
+
+    async def _clear_lock(self) -> None:
+        """Remove the lock of a server that was killed, once none of its processes runs any more.
+
+        The server takes any process with the lock's process id for its predecessor: another program that got the
+        number since, or a dead one whose parent is gone too and which nobody has waited for.
+        """
+        lock = self.data / "postmaster.pid"
+        deadline = monotonic() + LEFTOVER_TIMEOUT_SECONDS
+        while lock.exists() and (left := _working_in(self.data)):
+            if monotonic() > deadline:
+                raise NotReady(f"Another PostgreSQL (process {left[0]}) uses {self.data}: stop it.")
+            await pause(POLL_SECONDS)
+        lock.unlink(missing_ok=True)
 
     async def _connect(self, database: str) -> psycopg.AsyncConnection[Any]:
         url = self.url(SUPERUSER, database)
@@ -162,6 +179,17 @@ def _binaries() -> Path:
 
 def _account() -> str | None:
     return ACCOUNT if os.geteuid() == 0 else None
+
+
+def _working_in(data: Path) -> list[int]:
+    """The live processes that work in ``data``, as a server and each of its sessions do."""
+    place = data.resolve()
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended, or is not ours to see; a dead one has no directory
+            if (entry / "cwd").readlink() == place:
+                found.append(int(entry.name))
+    return found
 
 
 async def _make_account(account: str) -> None:

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from nsl.cli.up.errors import NotReady, ProgramMissing
-from nsl.kit.clock import monotonic, pause
+from nsl.kit.clock import monotonic, pause, random_bytes
 
 POLL_SECONDS = 0.02
 LOG_TAIL_LINES = 12
 KILL_TIMEOUT_SECONDS = 10.0
+_PORT_MIN, _PORT_MAX, _PORT_ATTEMPTS_MAX = 20_000, 32_000, 1_000
 
 type Ready = Callable[["Child"], Awaitable[bool]]
 
@@ -35,6 +36,7 @@ class ProcessSpec:
         death_signal: what the kernel sends it when `nsl up` itself is killed.
         environment: all of it; a child inherits only PATH and the locale.
         user: the account to run as, where that differs from ours.
+        before: what must be done before every start of it, the first and those after a crash.
     """
 
     name: str
@@ -49,6 +51,7 @@ class ProcessSpec:
     death_signal: signal.Signals = signal.SIGTERM
     user: str | None = None
     no_new_privs: bool = False
+    before: Callable[[], Awaitable[None]] | None = None
 
 
 class Child:
@@ -93,6 +96,8 @@ class Child:
     async def spawn(self) -> None:
         """Start it, without waiting until it is ready."""
         spec = self.spec
+        if spec.before is not None:
+            await spec.before()
         command = [sys.executable, "-I", "-S", str(_LAUNCHER)]
         command += ["--parent", str(os.getpid()), "--death-signal", str(int(spec.death_signal))]
         command += ["--user", spec.user] if spec.user else []
@@ -189,11 +194,16 @@ def inherited_environment() -> dict[str, str]:
 
 
 def free_port() -> int:
-    """A TCP port of the loopback interface that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """A TCP port of the loopback interface that nobody listens on now.
+
+    It lies below the ports that Linux gives to outgoing connections (ip_local_port_range, from 32768): one of those
+    could take it before its program listens, or while that is being restarted. Raises NotReady when there is none.
+    """
+    for _ in range(_PORT_ATTEMPTS_MAX):
+        port = _PORT_MIN + int.from_bytes(random_bytes(4)) % (_PORT_MAX - _PORT_MIN)
+        if is_free(port):
+            return port
+    raise NotReady(f"No free TCP port was found between {_PORT_MIN} and {_PORT_MAX}.")
 
 
 def is_free(port: int) -> bool:

@@ -51,7 +51,8 @@ class StackOptions:
     """How the layer is to be brought up.
 
     Attributes:
-        port: of the HTTP API. None: 5000, or a free one where that is taken; 0: a free one.
+        port: of the HTTP API. None: 5000, with 9090 and 9091 for metrics, or free ones where they are taken; 0: free
+            ones.
         network: ``devnet`` runs both chains here; else see ``networks.settings_of``.
         environment: more variables for API and worker, above ours.
         rewire: given a process's name (``api``, ``worker``) and its environment before each start; what it returns is
@@ -190,11 +191,12 @@ class Stack:
         port = self.options.port
         if port and not is_free(port):
             raise NotReady(f"Port {port} is taken: stop what listens there, or choose another one with --port.")
-        self._http_port = port or self.state.port("http", HTTP_PORT if port is None else 0)
-        if port is None and self._http_port != HTTP_PORT:
+        usual = port is None  # two layers that start together would take the usual ports from each other
+        self._http_port = port or self.state.port("http", HTTP_PORT if usual else 0)
+        if usual and self._http_port != HTTP_PORT:
             self._progress(f"port {HTTP_PORT} is not used; the API listens on {self._http_port}")
-        self._metrics_port = self.state.port("metrics", METRICS_PORT)
-        self._worker_metrics_port = self.state.port("worker-metrics", WORKER_METRICS_PORT)
+        self._metrics_port = self.state.port("metrics", METRICS_PORT if usual else 0)
+        self._worker_metrics_port = self.state.port("worker-metrics", WORKER_METRICS_PORT if usual else 0)
 
     async def _start_postgres(self) -> None:
         await self.postgres.prepare()
