@@ -137,6 +137,16 @@ async def test_it_is_ready_keeps_its_state_and_leaves_nothing_behind(up: Any, tm
     await until(lambda: not any(map(alive, running)), ENDING_SECONDS_MAX)
 
 
+async def test_a_start_that_is_interrupted_leaves_nothing_and_is_no_success(up: Any) -> None:
+    """Whoever waits for the exit status must not take it for a layer that was ready."""
+    started = up()
+    await until(lambda: "Neo N3 devnet" in started.errors.read_text())
+    running = started.everything()
+    assert len(running) > 2
+    assert started.end(signal.SIGTERM) == 130
+    assert not [pid for pid in running if alive(pid)]
+
+
 def _hash(url: str, name: str, height: int) -> str:
     if name == "neo-n3":
         return str(rpc(url, "getblockhash", height))

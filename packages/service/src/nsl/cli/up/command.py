@@ -12,6 +12,7 @@ from nsl.cli.up.tour import TourResult, run_tour
 from nsl.kit.clock import monotonic
 from nsl.kit.errors import Failure
 
+INTERRUPTED = 130  # as shells say it: ended by SIGINT, here before it was done
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -31,30 +32,37 @@ def run_up(options: UpOptions) -> int:
 
 
 async def _run(options: UpOptions) -> int:
-    session = asyncio.create_task(_session(options))
+    staying = asyncio.Event()
+    stopping = asyncio.Event()
+    session = asyncio.create_task(_session(options, staying, stopping))
+
+    def end() -> None:
+        """Stop in order. More signals change nothing: stopping takes a bounded time, and cutting it loses data."""
+        if stopping.is_set():
+            return
+        _progress("stopping")
+        stopping.set()
+        if not staying.is_set():
+            session.cancel()
+
     loop = asyncio.get_running_loop()
     for ending in _ENDING:
-        loop.add_signal_handler(ending, _end_once, session)
+        loop.add_signal_handler(ending, end)
     try:
-        return await session
+        status = await session
     except asyncio.CancelledError:
-        _progress("stopped; nothing runs any more")
-        return 0
+        status = INTERRUPTED
     except Failure as failure:
         if options.as_json:
             _print_json({"ready": False, "code": failure.code, "detail": failure.detail})
         _say(f"nsl up: {failure.detail}")
         return 1
+    _progress("stopped; nothing runs any more")
+    return status
 
 
-def _end_once(session: "asyncio.Task[int]") -> None:
-    """Stop in order. More signals change nothing: stopping takes a bounded time, and cutting it short loses data."""
-    if session.cancelling() == 0:
-        _progress("stopping")
-        session.cancel()
-
-
-async def _session(options: UpOptions) -> int:
+async def _session(options: UpOptions, staying: asyncio.Event, stopping: asyncio.Event) -> int:
+    """Until everything that was asked for is done, and then until it is told to stop; the exit status."""
     async with Stack(options.stack, _progress) as stack:
         if options.as_json:
             _print_json(_ready(stack))
@@ -65,9 +73,10 @@ async def _session(options: UpOptions) -> int:
         if options.tour:
             result = await run_tour(stack, _progress)
             status = _report(result, as_json=options.as_json)
+        staying.set()
         if not options.exit_when_done:
             _progress("Ctrl-C stops everything")
-            await asyncio.Event().wait()
+            await stopping.wait()
         return status
 
 
