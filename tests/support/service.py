@@ -115,16 +115,29 @@ async def serving(directory: Path) -> AsyncIterator[Service]:
             "NSL_HTTP_PORT": str(port),
             "NSL_METRICS_PORT": str(metrics),
             "NSL_ISSUER": f"http://127.0.0.1:{port}",
+            "NSL_MAIL_DIR": str(directory / "mail"),
+            "NSL_WORKER_METRICS_PORT": str(free_port()),
+            # Tests sign in far more often from one address than people do.
+            "NSL_SIGN_INS_PER_MINUTE": "100000",
+            "NSL_ADDRESS_REQUESTS_PER_MINUTE": "1000000",
         }
         admin = await wiring.bootstrap_admin(Settings.from_environment(environment))
 
         async def ready(_: Child) -> bool:
             return await listens(port)
 
+        async def worker_ready(_: Child) -> bool:
+            return await listens(int(environment["NSL_WORKER_METRICS_PORT"]))
+
         # The API never gets the owner's URL.
         own = {name: value for name, value in environment.items() if name != "NSL_DATABASE_OWNER_URL"}
         command = (console_script("nsl"), "serve")
         await supervisor.start(ProcessSpec(name="api", command=command, environment=own, ready=ready, advice=""))
+        await supervisor.start(
+            ProcessSpec(
+                name="worker", command=(console_script("nsl"), "work"), environment=own, ready=worker_ready, advice=""
+            )
+        )
         yield Service(supervisor, server, environment, admin)
 
 

@@ -46,6 +46,17 @@ class Settings:
     worker_metrics_port: int
     issuer: str
     log_level: str
+    redis_url: str | None
+    smtp_url: str | None
+    mail_dir: Path | None
+    mail_sender: str
+    breached_passwords_url: str | None
+    open_registration: bool
+    sign_ins_per_minute: int
+    address_requests_per_minute: int
+    trusted_proxies: frozenset[str]
+    https_port: int | None
+    https_dir: Path
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -72,6 +83,17 @@ class Settings:
             worker_metrics_port=_port(environment, "NSL_WORKER_METRICS_PORT", 9091),
             issuer=environment.get("NSL_ISSUER", f"http://{host}:{port}").rstrip("/"),
             log_level=_one_of(environment, "NSL_LOG_LEVEL", LOG_LEVELS, "info"),
+            redis_url=environment.get("NSL_REDIS_URL"),
+            smtp_url=environment.get("NSL_SMTP_URL"),
+            mail_dir=None if "NSL_MAIL_DIR" not in environment else Path(environment["NSL_MAIL_DIR"]),
+            mail_sender=environment.get("NSL_MAIL_SENDER", "Neo Service Layer <no-reply@localhost>"),
+            breached_passwords_url=environment.get("NSL_BREACHED_PASSWORDS_URL"),
+            open_registration=_one_of(environment, "NSL_REGISTRATION", ("open", "invited"), "open") == "open",
+            sign_ins_per_minute=_count(environment, "NSL_SIGN_INS_PER_MINUTE", 60),
+            address_requests_per_minute=_count(environment, "NSL_ADDRESS_REQUESTS_PER_MINUTE", 1000),
+            trusted_proxies=frozenset(filter(None, environment.get("NSL_TRUSTED_PROXIES", "").split(","))),
+            https_port=_port(environment, "NSL_HTTPS_PORT", 0) or None,
+            https_dir=Path(environment.get("NSL_HTTPS_DIR", "https")),
         )
 
 
@@ -107,6 +129,13 @@ def _port(environment: Mapping[str, str], variable: str, default: int) -> int:
     text = environment.get(variable, str(default))
     if not text.isdigit() or int(text) > _PORT_MAX:
         raise BadSetting(f"{variable} is a TCP port, not {text!r}.")
+    return int(text)
+
+
+def _count(environment: Mapping[str, str], variable: str, default: int) -> int:
+    text = environment.get(variable, str(default))
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 2**31):
+        raise BadSetting(f"{variable} is a whole number of requests a minute, not {text!r}.")
     return int(text)
 
 

@@ -4,25 +4,56 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
 
+from nsl.accounts.jobs import Outbox
+from nsl.accounts.ports import BreachedPasswords, Mailer
+from nsl.accounts.service import NoBreaches, Passwords, Registration, SecondFactors, Sessions, SigningIn, Wallets
+from nsl.adapters.breached_passwords import PwnedPasswords
 from nsl.adapters.enclave import EnclaveClient
+from nsl.adapters.mail import FileMailer, SmtpMailer
 from nsl.adapters.neo_n3 import NeoN3
 from nsl.adapters.neo_x import NeoX
-from nsl.adapters.networks import N3_NETWORKS, NEO_X_NETWORKS, chosen
+from nsl.adapters.networks import N3_NETWORKS, NEO_X_NETWORKS, PublicNetwork, chosen
+from nsl.adapters.redis import Redis, RedisAttempts, RedisBus, RedisLimiter, RedisSingleUse
+from nsl.http import tls
 from nsl.http.app import Layers, application
-from nsl.http.gateway import Application
+from nsl.http.gateway import Application, Policy
 from nsl.http.health import Dependency, Health
 from nsl.http.log import AccessLog
-from nsl.identity.service import Idempotency, Tenancy, Tokens
+from nsl.identity.service import (
+    Audit,
+    Directory,
+    Idempotency,
+    Keyring,
+    NewClient,
+    Proofs,
+    Revocations,
+    Tenancy,
+    Tokens,
+    bootstrap,
+    break_glass,
+)
 from nsl.keys.service import Keys
 from nsl.kit.db import Database
-from nsl.kit.limits import RateLimiter
+from nsl.kit.limits import Limiter, LocalLimiter
+from nsl.kit.replicas import Attempts, Bus, LocalAttempts, LocalBus, LocalSingleUse, SingleUse
 from nsl.kit.telemetry import configure_logs, serve_metrics
 from nsl.ledger.model import ChainName
 from nsl.ledger.service import Ledger
+from nsl.oauth.jobs import LogoutNotices
+from nsl.oauth.service import (
+    Authorization,
+    ClientAuthentication,
+    Devices,
+    Federation,
+    Grants,
+    Inspection,
+    Logout,
+)
 from nsl.settings import Settings, needed
 from nsl.transactions.jobs import Pipeline
 from nsl.transactions.service import Transactions
@@ -40,6 +71,27 @@ async def chains(settings: Settings) -> AsyncIterator[Mapping[ChainName, NeoN3 |
         yield {chain.name: chain for chain in (n3, neo_x) if chain is not None}
 
 
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What replicas share: Redis where it is configured, else stand-ins for a process that is alone."""
+
+    limiter: Limiter
+    bus: Bus
+    single_use: SingleUse
+    attempts: Attempts
+    redis: Redis | None
+
+
+@asynccontextmanager
+async def shared(settings: Settings) -> AsyncIterator[Shared]:
+    """Raises Unavailable: Redis does not answer, or would forget what it must not."""
+    if settings.redis_url is None:
+        yield Shared(LocalLimiter(), LocalBus(), LocalSingleUse(), LocalAttempts(), None)
+        return
+    async with Redis(settings.redis_url) as redis:
+        yield Shared(RedisLimiter(redis), RedisBus(redis), RedisSingleUse(redis), RedisAttempts(redis), redis)
+
+
 @asynccontextmanager
 async def api(settings: Settings) -> AsyncIterator[Application]:
     """The HTTP application with everything it needs."""
@@ -47,22 +99,110 @@ async def api(settings: Settings) -> AsyncIterator[Application]:
         Database(needed(settings.database_url, "NSL_DATABASE_URL"), connections_max=API_CONNECTIONS_MAX) as database,
         EnclaveClient(settings.kme_host, settings.kme_port, settings.tls_dir) as enclave,
         chains(settings) as found,
+        shared(settings) as common,
+        _breached(settings) as breached,
     ):
-        tokens = Tokens(database, enclave, settings.issuer)
         keys = Keys(database, enclave)
         ledger = Ledger(found)
         dependencies = {"database": Dependency(database.check, True), "kme": Dependency(enclave.status, True)}
         dependencies |= {name.value: Dependency(chain.height, False) for name, chain in found.items()}
+        if common.redis is not None:
+            dependencies["redis"] = Dependency(common.redis.check, False)
+        revocations = Revocations(database, common.bus)
         services = {
-            "tokens": tokens,
-            "tenancy": Tenancy(database),
-            "idempotency": Idempotency(database),
             "keys": keys,
             "ledger": ledger,
             "transactions": Transactions(database, found, ledger, keys),
             "health": Health(dependencies),
+            "revocations": revocations,
         }
-        yield application(services, Layers(tokens, RateLimiter(), AccessLog()))
+        identity = _identity(settings, database, enclave, common, revocations)
+        services |= identity
+        services |= _accounts(settings, database, enclave, common, services, breached)
+        services |= _oauth(settings, database, enclave, common, services)
+        policy = Policy(
+            address=settings.address_requests_per_minute,
+            sign_ins=settings.sign_ins_per_minute,
+            trusted_proxies=settings.trusted_proxies,
+        )
+        layers = Layers(identity["tokens"], identity["proofs"], common.limiter, AccessLog(), policy)
+        async with revocations.watching():
+            yield application(services, layers)
+
+
+def _identity(
+    settings: Settings, database: Database, enclave: EnclaveClient, common: Shared, revocations: Revocations
+) -> dict[str, Any]:
+    keyring = Keyring(database, enclave)
+    return {
+        "keyring": keyring,
+        "tokens": Tokens(database, keyring, revocations, settings.issuer),
+        "proofs": Proofs(common.single_use, settings.issuer),
+        "tenancy": Tenancy(database, revocations),
+        "directory": Directory(database, revocations),
+        "audit": Audit(database),
+        "idempotency": Idempotency(database),
+    }
+
+
+def _accounts(
+    settings: Settings,
+    database: Database,
+    enclave: EnclaveClient,
+    common: Shared,
+    services: Mapping[str, Any],
+    breached: BreachedPasswords,
+) -> dict[str, Any]:
+    passwords = Passwords(breached)
+    factors = SecondFactors(database, enclave, settings.issuer)
+    sessions = Sessions(database, services["tokens"], services["revocations"])
+    signing_in = SigningIn(database, passwords, factors, common.attempts)
+    networks = {"neo-n3": _n3_network(settings), "neo-x": _neo_x_network(settings)}
+    chain_ids = {name: network.number for name, network in networks.items() if network is not None}
+    registration = Registration(
+        database,
+        passwords,
+        sessions,
+        signing_in,
+        services["directory"],
+        services["revocations"],
+        common.attempts,
+        settings.issuer,
+        open_to_all=settings.open_registration,
+    )
+    return {
+        "factors": factors,
+        "sessions": sessions,
+        "signing_in": signing_in,
+        "wallets": Wallets(database, settings.issuer, chain_ids),
+        "registration": registration,
+    }
+
+
+def _oauth(
+    settings: Settings, database: Database, enclave: EnclaveClient, common: Shared, services: Mapping[str, Any]
+) -> dict[str, Any]:
+    tokens, keyring, tenancy = services["tokens"], services["keyring"], services["tenancy"]
+    sessions, registration, directory = services["sessions"], services["registration"], services["directory"]
+    devices = Devices(database, sessions, common.single_use)
+    return {
+        "device_flow": devices,
+        "grants": Grants(database, tokens, keyring, sessions, registration, directory, devices),
+        "client_authentication": ClientAuthentication(tenancy, common.single_use, settings.issuer),
+        "authorization": Authorization(database, tenancy, settings.issuer),
+        "inspection": Inspection(database, tokens, sessions, registration, services["revocations"]),
+        "logout": Logout(tenancy, keyring, settings.issuer),
+        "federation": Federation(database, enclave, directory, registration, settings.issuer),
+    }
+
+
+@asynccontextmanager
+async def _breached(settings: Settings) -> AsyncIterator[BreachedPasswords]:
+    if settings.breached_passwords_url is None:
+        yield NoBreaches()
+        return
+    async with PwnedPasswords(settings.breached_passwords_url) as service:
+        yield service
 
 
 async def serve(settings: Settings) -> None:
@@ -80,7 +220,10 @@ async def serve(settings: Settings) -> None:
             server_header=False,
             timeout_graceful_shutdown=10,
         )
-        await uvicorn.Server(config).serve()
+        servers = [uvicorn.Server(config)]
+        if settings.https_port is not None:
+            servers.append(tls.server(asgi, settings.http_host, settings.https_port, settings.https_dir))
+        await asyncio.gather(*(server.serve() for server in servers))
 
 
 async def work(settings: Settings) -> None:
@@ -92,7 +235,11 @@ async def work(settings: Settings) -> None:
         EnclaveClient(settings.kme_host, settings.kme_port, settings.tls_dir) as enclave,
         chains(settings) as found,
     ):
-        worker = Worker(database, [Pipeline(database, chain, enclave) for chain in found.values()])
+        outboxes = {"logout": LogoutNotices(database, enclave, settings.issuer).step}
+        mailer = _mailer(settings)
+        if mailer is not None:
+            outboxes["mail"] = Outbox(database, mailer).step
+        worker = Worker(database, [Pipeline(database, chain, enclave) for chain in found.values()], outboxes)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, worker.stop)
@@ -100,10 +247,26 @@ async def work(settings: Settings) -> None:
         await worker.run()
 
 
+def _mailer(settings: Settings) -> Mailer | None:
+    if settings.smtp_url is not None:
+        return SmtpMailer(settings.smtp_url, settings.mail_sender)
+    return None if settings.mail_dir is None else FileMailer(settings.mail_dir, settings.mail_sender)
+
+
 async def bootstrap_admin(settings: Settings) -> dict[str, Any]:
     """``nsl admin bootstrap``: the first administrator's credentials, once. Raises AlreadyBootstrapped."""
     async with Database(needed(settings.database_owner_url, "NSL_DATABASE_OWNER_URL"), connections_max=1) as owner:
-        made = await Tenancy(owner).bootstrap()
+        return _credentials(settings, await bootstrap(owner))
+
+
+async def open_break_glass(settings: Settings, reason: str, minutes: int) -> dict[str, Any]:
+    """``nsl admin break-glass``: an administrator's credentials that end by themselves. Raises TenantUnknown."""
+    async with Database(needed(settings.database_owner_url, "NSL_DATABASE_OWNER_URL"), connections_max=1) as owner:
+        made, expires_at = await break_glass(owner, reason, minutes)
+        return _credentials(settings, made) | {"expires_at": expires_at.isoformat()}
+
+
+def _credentials(settings: Settings, made: NewClient) -> dict[str, Any]:
     return {
         "base_url": settings.issuer,
         "client_id": str(made.client.id),
@@ -113,21 +276,33 @@ async def bootstrap_admin(settings: Settings) -> dict[str, Any]:
     }
 
 
+def _n3_network(settings: Settings) -> PublicNetwork | None:
+    if settings.n3 is None:
+        return None
+    return chosen(N3_NETWORKS, settings.n3.network, settings.n3.rpc_urls, settings.n3.network_id)
+
+
+def _neo_x_network(settings: Settings) -> PublicNetwork | None:
+    if settings.neo_x is None:
+        return None
+    return chosen(NEO_X_NETWORKS, settings.neo_x.network, settings.neo_x.rpc_urls, settings.neo_x.network_id)
+
+
 @asynccontextmanager
 async def _n3(settings: Settings) -> AsyncIterator[NeoN3 | None]:
-    if settings.n3 is None:
+    network = _n3_network(settings)
+    if network is None:
         yield None
         return
-    network = chosen(N3_NETWORKS, settings.n3.network, settings.n3.rpc_urls, settings.n3.network_id)
     async with NeoN3(network.number, network.rpc_urls) as chain:
         yield chain
 
 
 @asynccontextmanager
 async def _neo_x(settings: Settings) -> AsyncIterator[NeoX | None]:
-    if settings.neo_x is None:
+    network = _neo_x_network(settings)
+    if network is None:
         yield None
         return
-    network = chosen(NEO_X_NETWORKS, settings.neo_x.network, settings.neo_x.rpc_urls, settings.neo_x.network_id)
     async with NeoX(network.number, network.rpc_urls) as chain:
         yield chain

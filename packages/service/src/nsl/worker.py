@@ -1,8 +1,9 @@
 """``nsl work``: the loops that drive the pipeline. Any number of workers may run, and any may die."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from types import MappingProxyType
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
@@ -20,6 +21,8 @@ NEW_WORK_SECONDS = 0.05
 RECOVERY_SECONDS = 1.0
 FOLLOW_SECONDS = 0.1
 BACKLOG_SECONDS = 5.0
+OUTBOX_SECONDS = 0.5
+NO_CHAIN = "none"
 RETRY_SECONDS_FIRST = 0.1
 RETRY_SECONDS_MAX = 5.0
 
@@ -39,9 +42,12 @@ type Step = Callable[[], Awaitable[int]]
 class Worker:
     """Runs the steps of every chain until it is told to stop; a step that is under way is finished first."""
 
-    def __init__(self, database: Database, pipelines: Sequence[Pipeline]) -> None:
+    def __init__(
+        self, database: Database, pipelines: Sequence[Pipeline], outboxes: Mapping[str, Step] = MappingProxyType({})
+    ) -> None:
         self._database = database
         self._pipelines = pipelines
+        self._outboxes = outboxes
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -51,21 +57,27 @@ class Worker:
     async def run(self) -> None:
         """Run until ``stop``."""
         async with asyncio.TaskGroup() as group:
+            for name, step in self._outboxes.items():
+                group.create_task(self._loop(NO_CHAIN, name, step, OUTBOX_SECONDS, full=1))
             for pipeline in self._pipelines:
                 signing, sending = asyncio.Event(), asyncio.Event()
-                group.create_task(self._loop(pipeline, "prepare", pipeline.prepare, NEW_WORK_SECONDS, wakes=signing))
                 group.create_task(
-                    self._loop(pipeline, "sign", pipeline.sign, RECOVERY_SECONDS, woken=signing, wakes=sending)
+                    self._loop(pipeline.name, "prepare", pipeline.prepare, NEW_WORK_SECONDS, wakes=signing)
                 )
-                group.create_task(self._loop(pipeline, "send", pipeline.send, RECOVERY_SECONDS, woken=sending))
                 group.create_task(
-                    self._loop(pipeline, "follow", self._following(pipeline), FOLLOW_SECONDS, full=BLOCKS_AT_ONCE_MAX)
+                    self._loop(pipeline.name, "sign", pipeline.sign, RECOVERY_SECONDS, woken=signing, wakes=sending)
                 )
-                group.create_task(self._loop(pipeline, "backlog", self._measuring(pipeline), BACKLOG_SECONDS))
+                group.create_task(self._loop(pipeline.name, "send", pipeline.send, RECOVERY_SECONDS, woken=sending))
+                group.create_task(
+                    self._loop(
+                        pipeline.name, "follow", self._following(pipeline), FOLLOW_SECONDS, full=BLOCKS_AT_ONCE_MAX
+                    )
+                )
+                group.create_task(self._loop(pipeline.name, "backlog", self._measuring(pipeline), BACKLOG_SECONDS))
 
     async def _loop(
         self,
-        pipeline: Pipeline,
+        chain: str,
         name: str,
         step: Step,
         pause_seconds: float,
@@ -85,20 +97,20 @@ class Worker:
             except Unavailable as error:
                 failures += 1
                 wait = min(RETRY_SECONDS_FIRST * 2**failures, RETRY_SECONDS_MAX)
-                _failed.labels(pipeline.name, name, error.code).inc()
-                _log.warning("step stopped", chain=pipeline.name, step=name, code=error.code, detail=error.detail)
+                _failed.labels(chain, name, error.code).inc()
+                _log.warning("step stopped", chain=chain, step=name, code=error.code, detail=error.detail)
             except Exception:  # noqa: BLE001 - logged with its traceback and counted
                 # A defect in one step must not stop the others; it is loud, and its batch was rolled back.
                 failures += 1
                 wait = min(RETRY_SECONDS_FIRST * 2**failures, RETRY_SECONDS_MAX)
-                _failed.labels(pipeline.name, name, "DEFECT").inc()
-                _log.exception("step failed", chain=pipeline.name, step=name)
+                _failed.labels(chain, name, "DEFECT").inc()
+                _log.exception("step failed", chain=chain, step=name)
             else:
                 failures = 0
                 wait = 0.0 if moved >= full else pause_seconds
                 if moved:
-                    _seconds.labels(pipeline.name, name).observe(monotonic() - began)
-                    _moved.labels(pipeline.name, name).inc(moved)
+                    _seconds.labels(chain, name).observe(monotonic() - began)
+                    _moved.labels(chain, name).inc(moved)
                 if moved and wakes is not None:
                     wakes.set()
             await self._rest(wake, wait)

@@ -3,7 +3,16 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
-from nsl_protocol.enclave.messages import CreateKey, CreateTokenKey, GetStatus, Message, Sign, SignToken
+from nsl_protocol.enclave.messages import (
+    CreateKey,
+    CreateTokenKey,
+    GetStatus,
+    Message,
+    Seal,
+    Sign,
+    SignToken,
+    Unseal,
+)
 
 
 class Phase(StrEnum):
@@ -14,7 +23,7 @@ class Phase(StrEnum):
 
 PERMITTED: Mapping[Phase, frozenset[type[Message]]] = {
     Phase.STARTING: frozenset({GetStatus}),
-    Phase.READY: frozenset({GetStatus, CreateKey, Sign, CreateTokenKey, SignToken}),
+    Phase.READY: frozenset({GetStatus, CreateKey, Sign, CreateTokenKey, SignToken, Seal, Unseal}),
     Phase.STOPPING: frozenset({GetStatus}),
 }
 

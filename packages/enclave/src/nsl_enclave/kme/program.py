@@ -22,6 +22,8 @@ from nsl_protocol.enclave.messages import (
     KeyName,
     Message,
     Refused,
+    Seal,
+    Sealed,
     Sign,
     Signable,
     Signature,
@@ -36,6 +38,8 @@ from nsl_protocol.enclave.messages import (
     Status,
     TokenKeyCreated,
     TokenSigned,
+    Unseal,
+    Unsealed,
 )
 from nsl_protocol.enclave.wire import read_call, reply_frame
 
@@ -69,6 +73,8 @@ class KeyManagement:
             Sign: self._sign,
             CreateTokenKey: self._create_token_key,
             SignToken: self._sign_token,
+            Seal: self._seal,
+            Unseal: self._unseal,
         }
 
     def begin(self, root: bytes) -> None:
@@ -155,7 +161,13 @@ class KeyManagement:
         return TokenKeyCreated(public_key, wrapped)
 
     def _sign_token(self, request: SignToken) -> TokenSigned:
-        return TokenSigned(self._tokens.sign(request.kid, request.wrapped, request.claims))
+        return TokenSigned(self._tokens.sign(request.kind, request.kid, request.wrapped, request.claims))
+
+    def _seal(self, request: Seal) -> Sealed:
+        return Sealed(self._wrapping.seal(request.purpose, request.secret))
+
+    def _unseal(self, request: Unseal) -> Unsealed:
+        return Unsealed(self._wrapping.unseal(request.purpose, request.sealed))
 
 
 def _meaning(what: Signable, key: _OpenKey) -> meaning.Meaning:

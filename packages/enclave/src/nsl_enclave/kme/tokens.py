@@ -1,4 +1,7 @@
-"""Access tokens: JWTs (RFC 7519), RS256, with the header of RFC 9068 built here: a token key signs nothing else."""
+"""Tokens: JWTs (RFC 7519), RS256, of three kinds. Headers are built here: a token key signs nothing else.
+
+An ID token has no ``scope`` and an access token no ``events``: even a careless reader takes neither for another.
+"""
 
 import json
 from base64 import urlsafe_b64encode
@@ -17,11 +20,21 @@ from cryptography.hazmat.primitives.serialization import (
 
 from nsl_enclave.kme.errors import Refusal
 from nsl_enclave.kme.wrapping import Wrapping
+from nsl_protocol.enclave.messages import TokenKind
 
 RSA_BITS = 3072
 LIFETIME_SECONDS_MAX = 600
 _KEYS_KEPT = 16
-_TEXT_CLAIMS = ("iss", "sub", "aud", "jti", "client_id")
+_TEXT_CLAIMS = {
+    TokenKind.ACCESS: ("iss", "sub", "aud", "jti", "client_id", "scope"),
+    TokenKind.ID: ("iss", "sub", "aud"),
+    TokenKind.LOGOUT: ("iss", "aud", "jti", "sid"),
+}
+_FORBIDDEN_CLAIMS = {
+    TokenKind.ACCESS: ("nonce", "events"),
+    TokenKind.ID: ("scope", "events"),
+    TokenKind.LOGOUT: ("scope", "nonce"),
+}
 
 
 class Tokens:
@@ -38,10 +51,10 @@ class Tokens:
         public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         return public, self._wrapping.wrap_token_key(kid, der)
 
-    def sign(self, kid: str, wrapped: bytes, claims: bytes) -> str:
-        """The token. Raises Refusal for claims that are not those of a short-lived access token."""
-        _check(claims)
-        header = json.dumps({"alg": "RS256", "typ": "at+jwt", "kid": kid}, separators=(",", ":")).encode()
+    def sign(self, kind: TokenKind, kid: str, wrapped: bytes, claims: bytes) -> str:
+        """The token. Raises Refusal for claims that are not those of a short-lived token of this kind."""
+        _check(kind, claims)
+        header = json.dumps({"alg": "RS256", "typ": kind, "kid": kid}, separators=(",", ":")).encode()
         signed = _base64(header) + b"." + _base64(claims)
         signature = self._key(kid, wrapped).sign(signed, padding.PKCS1v15(), hashes.SHA256())
         return (signed + b"." + _base64(signature)).decode()
@@ -58,13 +71,16 @@ class Tokens:
         return self._opened[name]
 
 
-def _check(claims: bytes) -> None:
+def _check(kind: TokenKind, claims: bytes) -> None:
     try:
         read: Any = json.loads(claims)
     except ValueError as error:
         raise Refusal("NOT_UNDERSTOOD", "The claims are not JSON.") from error
-    if not isinstance(read, dict) or not all(isinstance(read.get(name), str) for name in _TEXT_CLAIMS):
-        raise Refusal("NOT_UNDERSTOOD", f"The claims must be an object with the texts {', '.join(_TEXT_CLAIMS)}.")
+    needed = _TEXT_CLAIMS[kind]
+    if not isinstance(read, dict) or not all(isinstance(read.get(name), str) for name in needed):
+        raise Refusal("NOT_UNDERSTOOD", f"The claims must be an object with the texts {', '.join(needed)}.")
+    if any(name in read for name in _FORBIDDEN_CLAIMS[kind]):
+        raise Refusal("NOT_UNDERSTOOD", f"A token of this kind has no {', no '.join(_FORBIDDEN_CLAIMS[kind])}.")
     issued, expires = read.get("iat"), read.get("exp")
     if type(issued) is not int or type(expires) is not int or not 0 < expires - issued <= LIFETIME_SECONDS_MAX:
         raise Refusal("TOKEN_TOO_LONG", f"A token lives at most {LIFETIME_SECONDS_MAX} seconds, from iat to exp.")

@@ -54,6 +54,14 @@ class Wrapping:
         """Raises Refusal when the blob is not this token key's."""
         return self._open(self._key_for(b"tokens"), _about_token_key(kid), wrapped)
 
+    def seal(self, purpose: str, secret: bytes) -> bytes:
+        """A secret of the service's own, for one purpose."""
+        return self._wrap(self._key_for(b"secrets"), _about_secret(purpose), secret)
+
+    def unseal(self, purpose: str, sealed: bytes) -> bytes:
+        """Raises Refusal when the blob was not sealed for this purpose."""
+        return self._open(self._key_for(b"secrets"), _about_secret(purpose), sealed)
+
     def _key_for(self, salt: bytes) -> AESGCM:
         return AESGCM(HKDF(hashes.SHA256(), 32, salt=salt, info=b"nsl-kme-wrap-v1").derive(self._root))
 
@@ -76,6 +84,10 @@ class Wrapping:
 
 def _about_key(name: KeyName) -> bytes:
     return b"nsl-kme-key-v1" + name.tenant + name.key + name.version.to_bytes(4)
+
+
+def _about_secret(purpose: str) -> bytes:
+    return b"nsl-kme-secret-v1" + purpose.encode()
 
 
 def _about_token_key(kid: str) -> bytes:

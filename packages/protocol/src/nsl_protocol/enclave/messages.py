@@ -26,6 +26,14 @@ class Curve(StrEnum):
     ED25519 = "ed25519"
 
 
+class TokenKind(StrEnum):
+    """What a token is: the ``typ`` of its header. One kind never passes for another (RFC 8725 section 3.11)."""
+
+    ACCESS = "at+jwt"  # RFC 9068
+    ID = "JWT"  # OpenID Connect Core section 2
+    LOGOUT = "logout+jwt"  # OpenID Connect Back-Channel Logout section 2.4
+
+
 class Message(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=True):
     """Base of every body: an array whose first element is the type's name."""
 
@@ -108,14 +116,32 @@ class CreateTokenKey(Message, frozen=True):
 
 
 class SignToken(Message, frozen=True):
-    """A JWT (RS256, ``typ: at+jwt``, RFC 9068). The enclave builds the header; ``claims`` is a JSON object."""
+    """A JWT (RS256) of one kind. The enclave builds the header; ``claims`` is a JSON object."""
 
+    kind: TokenKind
     kid: Annotated[str, Meta(min_length=1, max_length=64)]
     wrapped: Wrapped
     claims: Annotated[bytes, Meta(max_length=16_384)]
 
 
-type Request = GetStatus | CreateKey | Sign | CreateTokenKey | SignToken
+class Seal(Message, frozen=True):
+    """Encrypt a secret that the service must be able to read again, such as a one-time password's seed.
+
+    ``purpose`` says what it is and whose; it opens under no other.
+    """
+
+    purpose: Annotated[str, Meta(min_length=1, max_length=200)]
+    secret: Annotated[bytes, Meta(min_length=1, max_length=4096)]
+
+
+class Unseal(Message, frozen=True):
+    """Open what ``Seal`` made for this purpose."""
+
+    purpose: Annotated[str, Meta(min_length=1, max_length=200)]
+    sealed: Wrapped
+
+
+type Request = GetStatus | CreateKey | Sign | CreateTokenKey | SignToken | Seal | Unseal
 
 
 # Answers ----------------------------------------------------------------------------------------------------------
@@ -177,7 +203,15 @@ class TokenSigned(Message, frozen=True):
     token: str
 
 
-type Answer = Status | KeyCreated | Signed | TokenKeyCreated | TokenSigned | Refused
+class Sealed(Message, frozen=True):
+    sealed: bytes
+
+
+class Unsealed(Message, frozen=True):
+    secret: bytes
+
+
+type Answer = Status | KeyCreated | Signed | TokenKeyCreated | TokenSigned | Sealed | Unsealed | Refused
 
 
 class Call(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

@@ -20,6 +20,8 @@ from nsl_protocol.enclave.messages import (
     KeyName,
     Refused,
     Request,
+    Seal,
+    Sealed,
     Sign,
     Signature,
     Signed,
@@ -27,7 +29,10 @@ from nsl_protocol.enclave.messages import (
     SignToken,
     Status,
     TokenKeyCreated,
+    TokenKind,
     TokenSigned,
+    Unseal,
+    Unsealed,
 )
 from nsl_protocol.enclave.wire import HEADER_BYTES, FrameReader, call_frame, read_reply
 from nsl_protocol.errors import CodecError
@@ -162,9 +167,17 @@ class EnclaveClient:
         """Make a key that signs access tokens. Raises EnclaveRefused."""
         return _expect(TokenKeyCreated, await self._call(CreateTokenKey(kid)))
 
-    async def sign_token(self, kid: str, wrapped: bytes, claims: bytes) -> str:
+    async def sign_token(self, kind: TokenKind, kid: str, wrapped: bytes, claims: bytes) -> str:
         """A JWT over these claims. Raises EnclaveRefused."""
-        return _expect(TokenSigned, await self._call(SignToken(kid, wrapped, claims))).token
+        return _expect(TokenSigned, await self._call(SignToken(kind, kid, wrapped, claims))).token
+
+    async def seal(self, purpose: str, secret: bytes) -> bytes:
+        """Encrypt a secret for one purpose."""
+        return _expect(Sealed, await self._call(Seal(purpose, secret))).sealed
+
+    async def unseal(self, purpose: str, sealed: bytes) -> bytes:
+        """Open it again. Raises EnclaveRefused."""
+        return _expect(Unsealed, await self._call(Unseal(purpose, sealed))).secret
 
     async def _call(self, request: Request) -> Answer:
         channel = await self._connected()

@@ -10,21 +10,25 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, OAuthFlow, OAuthFlows, SecurityScheme
 
+from nsl.accounts import api as accounts
 from nsl.http import documents, health
 from nsl.http.documents import Description
 from nsl.http.endpoints import SECURITY_SCHEME, bound
-from nsl.http.gateway import Application, Gateway, TokenVerifier
+from nsl.http.gateway import Application, Gateway, Policy, ProofVerifier, TokenVerifier
 from nsl.http.log import AccessLog
 from nsl.http.problems import HANDLERS as PROBLEMS
 from nsl.identity import api as identity
 from nsl.identity.model import Scope
 from nsl.keys import api as keys
-from nsl.kit.limits import RateLimiter
+from nsl.kit.limits import Limiter
 from nsl.ledger import api as ledger
+from nsl.oauth import api as oauth
 from nsl.transactions import api as transactions
 
 #: every endpoint of the API
 ENDPOINTS: tuple[HTTPRouteHandler, ...] = (
+    *oauth.HANDLERS,
+    *accounts.HANDLERS,
     *identity.HANDLERS,
     *keys.HANDLERS,
     *ledger.HANDLERS,
@@ -35,15 +39,25 @@ ENDPOINTS: tuple[HTTPRouteHandler, ...] = (
 
 
 #: what handlers take, by parameter name
-SERVICES = ("tokens", "tenancy", "idempotency", "keys", "ledger", "transactions", "health", "description")
+SERVICES = (
+    "tokens", "tenancy", "directory", "audit", "idempotency", "keyring", "proofs", "registration", "signing_in",
+    "sessions", "factors", "wallets", "grants", "client_authentication", "authorization", "device_flow", "inspection",
+    "logout", "federation", "keys", "ledger", "transactions", "health", "description",
+)  # fmt: skip
+_SCOPES = {scope.value: scope.name.replace("_", " ").lower() for scope in Scope}
 _SECURITY = SecurityScheme(
     type="oauth2",
-    description="A bearer token by the client credentials grant",
+    description="A bearer token, of a client or of a person",
     flows=OAuthFlows(
         client_credentials=OAuthFlow(
             token_url="/oauth2/token",  # noqa: S106 - an address
-            scopes={scope.value: scope.name.replace("_", " ").lower() for scope in Scope},
-        )
+            scopes=_SCOPES,
+        ),
+        authorization_code=OAuthFlow(
+            authorization_url="/oauth2/authorize",
+            token_url="/oauth2/token",  # noqa: S106 - an address
+            scopes=_SCOPES,
+        ),
     ),
 )
 
@@ -53,8 +67,10 @@ class Layers:
     """What stands in front of the router."""
 
     tokens: TokenVerifier
-    limiter: RateLimiter
+    proofs: ProofVerifier
+    limiter: Limiter
     log: AccessLog
+    policy: Policy
 
 
 def router(services: Mapping[str, object], endpoints: Sequence[HTTPRouteHandler] = ENDPOINTS) -> Litestar:
@@ -90,4 +106,4 @@ def description(endpoints: Sequence[HTTPRouteHandler] = ENDPOINTS) -> dict[str, 
 
 def application(services: Mapping[str, object], layers: Layers) -> Application:
     """The whole: layers, router, endpoints."""
-    return Gateway(router(services), layers.tokens, layers.limiter, layers.log)
+    return Gateway(router(services), layers.tokens, layers.proofs, layers.limiter, layers.log, layers.policy)

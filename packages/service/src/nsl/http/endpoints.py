@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from copy import copy
 from typing import Any, get_args, get_type_hints
+from uuid import UUID
 
 from litestar import Request
 from litestar.handlers import HTTPRouteHandler
@@ -78,7 +79,10 @@ def _checked(authority: Requires | Public) -> Callable[[Request[Any, Any, Any]],
     async def before(request: Request[Any, Any, Any]) -> None:
         """Runs before anything of the request is read."""
         caller: Caller | None = request.scope.get(CALLER)  # type: ignore[assignment]  # the gateway put it there
-        check(authority, caller)
+        resource = None
+        if isinstance(authority, Requires) and authority.resource is not None:
+            resource = request.path_params.get(authority.resource)
+        check(authority, caller, resource if isinstance(resource, UUID) else None)
 
     return before
 

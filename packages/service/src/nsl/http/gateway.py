@@ -4,7 +4,9 @@ A layer costs a third of what the same layer costs as the framework's dependency
 """
 
 import re
+from base64 import b64decode
 from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final, Protocol
 
@@ -13,14 +15,19 @@ from prometheus_client import Counter, Histogram
 
 from nsl.http.log import AccessLog
 from nsl.http.problems import MEDIA_TYPE, of_failure
-from nsl.identity.errors import BadToken
-from nsl.identity.model import DEFAULT_PLAN, Caller
+from nsl.identity.errors import BadToken, ProofRefused
+from nsl.identity.model import DEFAULT_PLAN, Binding, Caller
+from nsl.identity.service import certificate_binding
 from nsl.kit.clock import monotonic, random_bytes
-from nsl.kit.errors import Failure, TooLarge
-from nsl.kit.limits import Allowance, RateLimiter, exhausted
+from nsl.kit.errors import Failure, TooLarge, Unauthenticated
+from nsl.kit.limits import Allowance, Limiter, exhausted
 
 BODY_BYTES_MAX: Final = 1 << 20
 TRACE_ID_BYTES: Final = 16
+# Where passwords, codes and links are tried without a token.
+_SIGN_IN_PATHS: Final = ("/v1/auth/", "/console/")
+# Classes in which nothing is let through that cannot be counted.
+_STRICT: Final = frozenset({"keys", "sign-in"})
 
 type Scope = MutableMapping[str, Any]
 type Message = MutableMapping[str, Any]
@@ -38,21 +45,52 @@ _TRACEPARENT = re.compile(rb"00-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}
 
 
 class TokenVerifier(Protocol):
-    """Whoever a bearer token stands for. ``verify`` raises BadToken."""
+    """Whoever a bearer token stands for. ``verify`` raises BadToken, TenantClosed."""
 
     def known(self, token: str) -> Caller | None: ...
 
     async def verify(self, token: str) -> Caller: ...
 
 
+class ProofVerifier(Protocol):
+    """What a DPoP proof proves. Raises ProofRefused."""
+
+    async def dpop(self, proof: str, method: str, path: str, token: str | None) -> Binding: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """Limits of those without a plan, in requests per minute, and whose word counts for where a request comes from.
+
+    Attributes:
+        address: of one network address without a valid token.
+        sign_ins: of one network address, where passwords, codes and links are tried.
+        trusted_proxies: addresses whose X-Forwarded-For and Client-Cert (RFC 9440) are believed.
+    """
+
+    address: int = DEFAULT_PLAN.requests_per_minute
+    sign_ins: int = 60
+    trusted_proxies: frozenset[str] = frozenset()
+
+
 class Gateway:
     """One request: named, measured, authenticated, limited, passed on, counted and logged."""
 
-    def __init__(self, application: Application, tokens: TokenVerifier, limiter: RateLimiter, log: AccessLog) -> None:
+    def __init__(
+        self,
+        application: Application,
+        tokens: TokenVerifier,
+        proofs: ProofVerifier,
+        limiter: Limiter,
+        log: AccessLog,
+        policy: Policy,
+    ) -> None:
         self._application = application
         self._tokens = tokens
+        self._proofs = proofs
         self._limiter = limiter
         self._log = log
+        self._policy = policy
         self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -87,15 +125,19 @@ class Gateway:
         path: str = scope["path"]
         if path.startswith("/health/"):
             return
+        self._believe_proxy(scope, headers)
         try:
-            caller = await self._caller(path, headers)
-        except BadToken:
+            caller = await self._caller(path, headers, scope)
+        except Unauthenticated:
             # Bad tokens are counted too, or guessing would be free.
-            self._take(f"address:{_address(scope)}", DEFAULT_PLAN.requests_per_minute, 1, "address", added)
+            await self._take(f"address:{_address(scope)}", self._policy.address, 1, "address", added)
             raise
         scope["nsl.caller"] = caller
         if caller is None:
-            self._take(f"address:{_address(scope)}", DEFAULT_PLAN.requests_per_minute, 1, "address", added)
+            kind, limit = "address", self._policy.address
+            if scope["method"] == "POST" and path.startswith(_SIGN_IN_PATHS):
+                kind, limit = "sign-in", self._policy.sign_ins
+            await self._take(f"{kind}:{_address(scope)}", limit, 1, kind, added)
             return
         if path.startswith("/v1/keys"):
             kind, limit = "keys", caller.plan.key_requests_per_minute
@@ -103,30 +145,68 @@ class Gateway:
             kind, limit = "all", caller.plan.requests_per_minute
         subject = f"{kind}:{caller.subject}"
 
-        def spend(cost: int) -> None:
-            self._take(subject, limit, cost, kind, [])
+        async def spend(cost: int) -> None:
+            await self._take(subject, limit, cost, kind, [])
 
         scope["nsl.spend"] = spend
-        self._take(subject, limit, 1, kind, added)
+        await self._take(subject, limit, 1, kind, added)
 
-    def _take(self, subject: str, limit: int, cost: int, kind: str, added: list[tuple[bytes, bytes]]) -> None:
-        """Raises RateLimited."""
-        allowance = self._limiter.take(subject, limit, cost)
+    async def _take(self, subject: str, limit: int, cost: int, kind: str, added: list[tuple[bytes, bytes]]) -> None:
+        """Raises RateLimited; and Unavailable, where nothing is let through that cannot be counted."""
+        allowance = self._limiter.take_now(subject, limit, cost)
+        if allowance is None:
+            allowance = await self._limiter.take(subject, limit, cost, strict=kind in _STRICT)
         added += _limit_headers(allowance)
         if not allowance.admitted:
             _limited.labels(kind).inc()
             raise exhausted(allowance)
 
-    async def _caller(self, path: str, headers: dict[bytes, bytes]) -> Caller | None:
-        """None without a token, and at the token endpoint, where Authorization means something else."""
+    def _believe_proxy(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
+        """Take the caller's address and certificate from a proxy of ours, and from nobody else."""
+        if _address(scope) not in self._policy.trusted_proxies:
+            return
+        if forwarded := headers.get(b"x-forwarded-for"):
+            # The last is the one that our proxy saw; those before it, anybody may have written.
+            scope["client"] = (forwarded.decode("latin-1").rpartition(",")[2].strip(), 0)
+        if certificate := headers.get(b"client-cert"):
+            try:
+                scope["nsl.certificate"] = b64decode(certificate.strip().strip(b":"), validate=True)
+            except ValueError as error:
+                raise BadToken("The Client-Cert header cannot be read (RFC 9440).") from error
+
+    async def _caller(self, path: str, headers: dict[bytes, bytes], scope: Scope) -> Caller | None:
+        """None without a token, and at the provider's endpoints, where Authorization means something else."""
         authorization = headers.get(b"authorization")
-        if authorization is None or path.startswith("/oauth2/"):
+        if authorization is None or (path.startswith("/oauth2/") and path != "/oauth2/userinfo"):
             return None
         kind, _, encoded = authorization.partition(b" ")
-        if kind.lower() != b"bearer" or not encoded.isascii():
+        scheme = kind.lower()
+        if scheme not in (b"bearer", b"dpop") or not encoded.isascii():
             raise BadToken("Send the access token as: Authorization: Bearer TOKEN.")
         token = encoded.decode("ascii")
-        return self._tokens.known(token) or await self._tokens.verify(token)
+        caller = self._tokens.known(token) or await self._tokens.verify(token)
+        if caller.binding is not None or scheme == b"dpop":
+            await self._prove(caller.binding, scheme, token, headers, scope)
+        return caller
+
+    async def _prove(
+        self, binding: Binding | None, scheme: bytes, token: str, headers: dict[bytes, bytes], scope: Scope
+    ) -> None:
+        """Whether whoever sent a bound token holds what it is bound to. Raises ProofRefused, BadToken."""
+        if binding is None:
+            raise BadToken("This token is not bound to a key: send it as Authorization: Bearer TOKEN.")
+        if binding.kind == "jkt":
+            proof = headers.get(b"dpop")
+            if scheme != b"dpop" or proof is None:
+                raise ProofRefused("This token is bound to a key: send Authorization: DPoP TOKEN and a DPoP proof.")
+            found = await self._proofs.dpop(proof.decode("latin-1"), scope["method"], scope["path"], token)
+        else:
+            certificate = scope.get("nsl.certificate")
+            if scheme != b"bearer" or not isinstance(certificate, bytes):
+                raise ProofRefused("This token is bound to a certificate: connect with it.")
+            found = certificate_binding(certificate)
+        if found != binding:
+            raise ProofRefused("This token is bound to another key or certificate.")
 
     def _count(self, scope: Scope, status: int, seconds: float, request_id: str, trace_id: str) -> None:
         """Metrics and the log's line."""

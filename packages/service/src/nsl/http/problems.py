@@ -66,8 +66,8 @@ def of_failure(failure: Failure, request_id: str) -> tuple[Problem, dict[str, st
     headers = {}
     if isinstance(failure, Exhausted | Unavailable):
         headers["retry-after"] = str(failure.retry_after_seconds)
-    if status is HTTPStatus.UNAUTHORIZED:
-        headers["www-authenticate"] = 'Bearer error="invalid_token"'
+    if isinstance(failure, errors.Unauthenticated):
+        headers["www-authenticate"] = failure.challenge
     return problem(status, code, failure.detail, request_id, fields), headers
 
 

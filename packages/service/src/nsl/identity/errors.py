@@ -7,6 +7,16 @@ PlatformOnly      403  only the platform's administrator may do this
 TenantUnknown     404
 ClientUnknown     404
 ScopeUnsuitable   422  a scope that this client cannot have
+RoleUnknown       422  no such role
+TenantUnsuitable  422  not with the platform's own tenant
+TokenKeyUnknown   404
+ClientUnsuitable  422  a client of this kind cannot be, such as one with a code but no address to return to
+TenantClosed      403  the tenant is suspended or deleted
+PersonOnly        403  only a person does this, in one of our own applications
+StepUpNeeded      401  the person signed in too long ago for this (RFC 9470)
+ProofRefused      401  a bound token came without the proof of who holds it (RFC 9449, RFC 8705)
+RoleNotFound, GrantNotFound, UserNotFound, GroupNotFound, DelegationUnknown 404
+NameTaken         409  the tenant has one of that name
 AlreadyBootstrapped 409  the platform has its administrator
 IdempotencyKeyReused 409 the same key came with another request
 TokenRefused      400 or 401 at the token endpoint, in the form of RFC 6749 section 5.2
@@ -41,6 +51,70 @@ class ClientUnknown(Missing):
 
 class ScopeUnsuitable(Unprocessable):
     code = "SCOPE_UNSUITABLE"
+
+
+class TenantUnsuitable(Unprocessable):
+    code = "TENANT_UNSUITABLE"
+
+
+class TokenKeyUnknown(Missing):
+    code = "TOKEN_KEY_NOT_FOUND"
+
+
+class RoleUnknown(Unprocessable):
+    code = "ROLE_UNKNOWN"
+
+
+class ClientUnsuitable(Unprocessable):
+    code = "CLIENT_UNSUITABLE"
+
+
+class TenantClosed(Denied):
+    code = "TENANT_CLOSED"
+
+
+class PersonOnly(Denied):
+    code = "PERSON_ONLY"
+
+
+class StepUpNeeded(Unauthenticated):
+    code = "STEP_UP_REQUIRED"
+
+    def __init__(self, detail: str, *, max_age_seconds: int) -> None:
+        super().__init__(detail)
+        self.challenge = f'Bearer error="insufficient_user_authentication", max_age="{max_age_seconds}"'
+
+
+class ProofRefused(Unauthenticated):
+    code = "PROOF_REQUIRED"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.challenge = 'DPoP error="invalid_dpop_proof", algs="ES256 EdDSA RS256"'
+
+
+class RoleNotFound(Missing):
+    code = "ROLE_NOT_FOUND"
+
+
+class GrantNotFound(Missing):
+    code = "GRANT_NOT_FOUND"
+
+
+class UserNotFound(Missing):
+    code = "USER_NOT_FOUND"
+
+
+class DelegationUnknown(Missing):
+    code = "DELEGATION_NOT_FOUND"
+
+
+class GroupNotFound(Missing):
+    code = "GROUP_NOT_FOUND"
+
+
+class NameTaken(Conflict):
+    code = "NAME_TAKEN"
 
 
 class AlreadyBootstrapped(Conflict):

@@ -226,7 +226,7 @@ async def sign_batch(
     idempotency_key: IdempotencyKey = None,
 ) -> BatchView:
     # The request itself has counted once; a batch of n counts n.
-    quota(len(data.items) - 1)
+    await quota(len(data.items) - 1)
     items = list(map(_to_sign, data.items))
 
     async def act(note: Note[BatchView]) -> BatchView:

@@ -62,16 +62,23 @@ class Database:
         await self._pool.close()
 
     @asynccontextmanager
-    async def transaction(self, tenant: UUID | None = None) -> AsyncIterator[Connection]:
+    async def transaction(
+        self, tenant: UUID | None = None, *, subject: UUID | None = None
+    ) -> AsyncIterator[Connection]:
         """One database transaction, committed when the block ends well, with row-level security set to ``tenant``.
 
-        Without a tenant, tenant tables show no rows to the application role.
+        Without a tenant, tenant tables show no rows to the application role; without a ``subject``, the tables of
+        people's secrets show none.
 
         Raises:
             DatabaseDown: no connection could be had, or it was lost. Whether a lost COMMIT happened is unknown:
                 callers make their writes idempotent.
         """
-        begin = "BEGIN" if tenant is None else f"BEGIN; SET LOCAL app.current_tenant = '{tenant}'"
+        begin = "BEGIN"
+        if tenant is not None:
+            begin += f"; SET LOCAL app.current_tenant = '{tenant}'"
+        if subject is not None:
+            begin += f"; SET LOCAL app.current_subject = '{subject}'"
         try:
             async with self._pool.connection() as connection:
                 # One message for both; a UUID cannot carry SQL.
@@ -95,6 +102,11 @@ class Database:
 async def work_for(connection: Connection, tenant: UUID) -> None:
     """Let the rest of the present transaction work for another tenant."""
     await connection.execute(f"SET LOCAL app.current_tenant = '{tenant}'", prepare=False)
+
+
+async def work_as(connection: Connection, subject: UUID) -> None:
+    """Let the rest of the present transaction reach this person's own rows."""
+    await connection.execute(f"SET LOCAL app.current_subject = '{subject}'", prepare=False)
 
 
 async def fetch_one(connection: Connection, query: LiteralString, parameters: Mapping[str, Any]) -> DictRow | None:

@@ -38,7 +38,10 @@ class Malformed(Failure):
 
 
 class Unauthenticated(Failure):
+    """``challenge`` is what the answer's WWW-Authenticate says (RFC 6750 section 3)."""
+
     code = "UNAUTHENTICATED"
+    challenge = 'Bearer error="invalid_token"'
 
 
 class Denied(Failure):

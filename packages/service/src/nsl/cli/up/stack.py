@@ -42,6 +42,7 @@ HTTP_OK = 200
 READY_TIMEOUT_SECONDS = 30.0
 API = "api"
 WORKER_PROCESS = "worker"
+MAIL = "mail"
 
 type Rewire = Callable[[str, dict[str, str]], Awaitable[dict[str, str]]]
 
@@ -159,6 +160,7 @@ class Stack:
             "NSL_METRICS_PORT": str(self._metrics_port),
             "NSL_WORKER_METRICS_PORT": str(self._worker_metrics_port),
             "NSL_ISSUER": self.base_url,
+            "NSL_MAIL_DIR": str(self.state.path / MAIL),
         }
         return found | self._chains() | dict(self.options.environment)
 

@@ -1,0 +1,1 @@
+"""People: how they register, prove who they are, stay signed in, and are invited or provisioned."""

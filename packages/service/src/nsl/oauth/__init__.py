@@ -1,0 +1,1 @@
+"""The OpenID provider: how applications get tokens for people and for themselves."""
