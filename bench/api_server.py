@@ -11,17 +11,19 @@ import uvloop
 from fastapi import FastAPI
 
 from nsl.adapters.enclave import EnclaveClient
-from nsl.http.app import Layers, application, router
+from nsl.http.app import SERVICES, Layers, application, router
+from nsl.http.gateway import Policy
 from nsl.http.log import AccessLog
 from nsl.identity.model import DEFAULT_PLAN, Caller, Scope
-from nsl.identity.service import Tokens
+from nsl.identity.service import Keyring, Proofs, Revocations, Tokens
 from nsl.keys.service import Keys
 from nsl.kit.db import Database
-from nsl.kit.limits import RateLimiter
+from nsl.kit.limits import LocalLimiter
+from nsl.kit.replicas import LocalBus, LocalSingleUse
 from nsl.settings import Settings, needed
 
+ISSUER = "http://bench"
 MODES = ("layers", "layers-uncached", "no-layers", "fastapi")
-_UNUSED = ("tenancy", "idempotency", "ledger", "transactions", "health")
 
 
 def fastapi() -> Any:
@@ -64,13 +66,17 @@ async def main(mode: str, port: int, tenant: UUID) -> None:
         Database(needed(settings.database_url, "NSL_DATABASE_URL"), connections_max=16) as database,
         EnclaveClient(settings.kme_host, settings.kme_port, settings.tls_dir) as enclave,
     ):
-        tokens = Tokens(database, enclave, "http://bench")
+        revocations = Revocations(database, LocalBus())
+        tokens = Tokens(database, Keyring(database, enclave), revocations, ISSUER)
         keys = Keys(database, enclave, cached=mode != "layers-uncached")
-        services = dict.fromkeys(_UNUSED, object()) | {"tokens": tokens, "keys": keys}
+        services = dict.fromkeys(SERVICES, object()) | {"tokens": tokens, "keys": keys}
+        services.pop("description")
         if mode == "no-layers":
             await serve(without_layers(services, tenant), port)
         else:
-            await serve(application(services, Layers(tokens, RateLimiter(), AccessLog())), port)
+            layers = Layers(tokens, Proofs(LocalSingleUse(), ISSUER), LocalLimiter(), AccessLog(), Policy())
+            async with revocations.watching():
+                await serve(application(services, layers), port)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ from nsl_protocol.enclave.messages import (
     SignN3Transaction,
     SignOrder,
     SignTypedData,
+    TokenKind,
 )
 from nsl_protocol.evm.address import EvmAddress
 from nsl_protocol.evm.transaction import EvmSignature, FeeMarketTransaction
@@ -46,7 +47,16 @@ from tests.support.enclave import Enclave, enclave
 
 NAME = KeyName(b"t" * 16, b"k" * 16, 1)
 MAGIC = 56753
-CLAIMS = {"iss": "i", "sub": "s", "aud": "a", "jti": "j", "client_id": "c", "iat": 1000, "exp": 1600}
+CLAIMS = {
+    "iss": "i",
+    "sub": "s",
+    "aud": "a",
+    "jti": "j",
+    "client_id": "c",
+    "scope": "keys:read",
+    "iat": 1000,
+    "exp": 1600,
+}
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
@@ -222,15 +232,37 @@ async def test_one_refusal_leaves_the_others_standing(client: EnclaveClient) -> 
 
 async def test_a_token_is_a_jwt_of_ten_minutes_at_most(client: EnclaveClient) -> None:
     made = await client.create_token_key("kid-1")
-    token = await client.sign_token("kid-1", made.wrapped, json.dumps(CLAIMS).encode())
+    token = await client.sign_token(TokenKind.ACCESS, "kid-1", made.wrapped, json.dumps(CLAIMS).encode())
     read = jwt.decode(token, RSAKey.import_key(made.public_key), algorithms=["RS256"])
     assert read.header == {"alg": "RS256", "typ": "at+jwt", "kid": "kid-1"}
     assert read.claims == CLAIMS
     for wrong in (CLAIMS | {"exp": 1601}, {"iss": "i"}, CLAIMS | {"exp": 1000}, CLAIMS | {"exp": "1600"}, []):
         with pytest.raises(EnclaveRefused):
-            await client.sign_token("kid-1", made.wrapped, json.dumps(wrong).encode())
+            await client.sign_token(TokenKind.ACCESS, "kid-1", made.wrapped, json.dumps(wrong).encode())
     with pytest.raises(EnclaveRefused):
-        await client.sign_token("kid-2", made.wrapped, json.dumps(CLAIMS).encode())
+        await client.sign_token(TokenKind.ACCESS, "kid-2", made.wrapped, json.dumps(CLAIMS).encode())
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [(TokenKind.ACCESS, {"nonce": "n"}), (TokenKind.ID, {}), (TokenKind.LOGOUT, {"sid": "s"}), (TokenKind.LOGOUT, {})],
+)
+async def test_one_kind_of_token_never_passes_for_another(
+    client: EnclaveClient, kind: TokenKind, more: dict[str, str]
+) -> None:
+    made = await client.create_token_key("kid-1")
+    with pytest.raises(EnclaveRefused):
+        await client.sign_token(kind, "kid-1", made.wrapped, json.dumps(CLAIMS | more).encode())
+
+
+async def test_a_sealed_secret_opens_for_its_purpose_alone(client: EnclaveClient) -> None:
+    sealed = await client.seal("totp:1", b"secret")
+    assert b"secret" not in sealed
+    assert await client.unseal("totp:1", sealed) == b"secret"
+    token_key = await client.create_token_key("totp:1")
+    for purpose, blob in (("totp:2", sealed), ("totp:1", sealed[:-1] + b"x"), ("totp:1", token_key.wrapped)):
+        with pytest.raises(EnclaveRefused):
+            await client.unseal(purpose, blob)
 
 
 async def test_a_token_key_is_no_key_and_a_key_no_token_key(client: EnclaveClient) -> None:
@@ -238,7 +270,7 @@ async def test_a_token_key_is_no_key_and_a_key_no_token_key(client: EnclaveClien
     assert (await sign(client, token_key.wrapped, SignMessage(b"m"))).code == "KEY_NOT_AUTHENTIC"
     key = await client.create_key(NAME, Curve.ED25519, blind_signing=False)
     with pytest.raises(EnclaveRefused):
-        await client.sign_token("kid-1", key.wrapped, json.dumps(CLAIMS).encode())
+        await client.sign_token(TokenKind.ACCESS, "kid-1", key.wrapped, json.dumps(CLAIMS).encode())
 
 
 async def test_keys_outlive_the_process_and_the_adapter_reconnects(tmp_path: Path) -> None:

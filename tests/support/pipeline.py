@@ -20,11 +20,12 @@ from nsl.cli.up.neox.rules import CHAIN_ID
 from nsl.cli.up.postgres import APP, OWNER, WORKER, Postgres
 from nsl.cli.up.supervisor import Supervisor
 from nsl.identity.model import DEFAULT_PLAN, Caller
-from nsl.identity.service import Tenancy
+from nsl.identity.service import Revocations, Tenancy
 from nsl.keys.model import Key, KeyPolicy, Usage
 from nsl.keys.service import Keys
 from nsl.kit import migrate
 from nsl.kit.db import Database
+from nsl.kit.replicas import LocalBus
 from nsl.ledger.model import GAS_N3, NEO_N3, ChainName
 from nsl.ledger.service import Ledger
 from nsl.transactions.jobs import Pipeline
@@ -110,7 +111,10 @@ async def pipeline_stand(directory: Path) -> AsyncIterator[Stand]:
             ChainName.NEO_N3: await stack.enter_async_context(NeoN3(MAGIC, [n3.url])),
             ChainName.NEO_X: await stack.enter_async_context(NeoX(CHAIN_ID, [neox.url])),
         }
-        tenant, keys = (await Tenancy(app).create_tenant("stand", None)).id, Keys(app, enclave)
+        tenant, keys = (
+            (await Tenancy(app, Revocations(app, LocalBus())).create_tenant("stand", None)).id,
+            Keys(app, enclave),
+        )
         caller = Caller("test", tenant, tenant, frozenset(), DEFAULT_PLAN)
         payers = {
             chain: await keys.create(

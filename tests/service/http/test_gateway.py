@@ -83,7 +83,7 @@ def test_anything_but_a_token_is_401_and_counted(service: Service, given: bytes)
         answer = client.get("/v1/me", headers=[(b"authorization", given)])
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"].startswith("Bearer")
-    assert 0 < int(answer.headers["ratelimit-remaining"]) < 1000
+    assert 0 < int(answer.headers["ratelimit-remaining"]) < int(answer.headers["ratelimit-limit"])
 
 
 def test_with_the_nodes_down_the_layer_is_degraded_and_ready(service: Service) -> None:

@@ -9,9 +9,10 @@ import pytest
 import pytest_asyncio
 
 from nsl.cli.up.postgres import APP, OWNER, WORKER, Postgres
-from nsl.identity.service import Tenancy
+from nsl.identity.service import Revocations, Tenancy
 from nsl.kit import migrate
 from nsl.kit.db import Database
+from nsl.kit.replicas import LocalBus
 from tests.support.drivers import postgres
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -29,7 +30,9 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Post
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def tenants(server: Postgres) -> list[UUID]:
     async with Database(server.url(APP)) as app:
-        return [(await Tenancy(app).create_tenant(name, None)).id for name in ("one", "two")]
+        return [
+            (await Tenancy(app, Revocations(app, LocalBus())).create_tenant(name, None)).id for name in ("one", "two")
+        ]
 
 
 async def _tables(server: Postgres) -> dict[str, tuple[bool, bool, bool]]:

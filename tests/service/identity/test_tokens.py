@@ -4,6 +4,8 @@ import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +16,14 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from nsl.cli.up.postgres import APP, OWNER
-from nsl.identity.errors import BadToken, TokenRefused
-from nsl.identity.model import DEFAULT_PLAN, AuthMethod, Caller, Scope
-from nsl.identity.service import NewClient, Tenancy, Tokens
+from nsl.identity.errors import BadToken
+from nsl.identity.model import DEFAULT_PLAN, AuthMethod, Caller, ClientDraft, Scope
+from nsl.identity.service import Keyring, NewClient, Revocations, Subject, Tenancy, Tokens
 from nsl.kit import migrate
 from nsl.kit.clock import unix_seconds
 from nsl.kit.db import Database
-from nsl_protocol.enclave.messages import TokenKeyCreated
+from nsl.kit.replicas import LocalBus
+from nsl_protocol.enclave.messages import TokenKeyCreated, TokenKind
 from tests.support.drivers import postgres
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -43,9 +46,9 @@ class LocalSigner:
         self.kid = kid
         return TokenKeyCreated(self.public_key, b"wrapped")
 
-    async def sign_token(self, kid: str, wrapped: bytes, claims: bytes) -> str:
+    async def sign_token(self, kind: TokenKind, kid: str, wrapped: bytes, claims: bytes) -> str:
         assert wrapped == b"wrapped"
-        return self.sign({"alg": "RS256", "typ": "at+jwt", "kid": kid}, json.loads(claims))
+        return self.sign({"alg": "RS256", "typ": kind, "kid": kid}, json.loads(claims))
 
     def sign(self, header: dict[str, Any], claims: dict[str, Any]) -> str:
         signed = _part(header) + b"." + _part(claims)
@@ -71,11 +74,12 @@ async def database(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Da
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def client(database: Database) -> NewClient:
-    tenancy = Tenancy(database)
+    tenancy = Tenancy(database, Revocations(database, LocalBus()))
     tenant = await tenancy.create_tenant("tokens", None)
     caller = Caller("admin", tenant.id, tenant.id, frozenset(Scope), DEFAULT_PLAN)
     scopes = [Scope.KEYS_READ, Scope.KEYS_SIGN]
-    return await tenancy.create_client(caller, tenant=None, name="a", scopes=scopes, auth_method=AuthMethod.BASIC)
+    draft = ClientDraft(name="a", scopes=frozenset(scopes), auth_method=AuthMethod.BASIC)
+    return await tenancy.create_client(caller, None, draft)
 
 
 @pytest.fixture(scope="module")
@@ -84,12 +88,20 @@ def signer() -> LocalSigner:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def tokens(database: Database, signer: LocalSigner) -> Tokens:
-    made = Tokens(database, signer, ISSUER)
+async def tokens(database: Database, signer: LocalSigner) -> AsyncIterator[Tokens]:
+    keyring = Keyring(database, signer)
     # Many at once, and still one key.
-    await asyncio.gather(*(made.key_set() for _ in range(8)))
+    await asyncio.gather(*(keyring.key_set() for _ in range(8)))
     assert signer.made == 1
-    return made
+    async with _tokens(database, keyring) as made:
+        yield made
+
+
+@asynccontextmanager
+async def _tokens(database: Database, keyring: Keyring) -> AsyncIterator[Tokens]:
+    revocations = Revocations(database, LocalBus())
+    async with revocations.watching():
+        yield Tokens(database, keyring, revocations, ISSUER)
 
 
 @pytest.fixture
@@ -103,27 +115,29 @@ def claims(client: NewClient) -> dict[str, Any]:
 
 
 async def test_an_issued_token_stands_for_its_client(tokens: Tokens, client: NewClient) -> None:
-    issued = await tokens.issue(str(client.client.id), client.secret, AuthMethod.BASIC, "keys:read")
+    tenant = client.client.tenant
+    assert tenant is not None
+    subject = Subject(id=client.client.id, tenant=tenant, roles=("service",))
+    issued = await tokens.issue(client.client, subject, ("keys:read",))
     assert tokens.known(issued.token) is None
     caller = await tokens.verify(issued.token)
-    assert caller == Caller(
-        str(client.client.id), client.client.tenant, client.client.id, frozenset({"keys:read"}), DEFAULT_PLAN
-    )
+    expected = Caller(str(client.client.id), tenant, client.client.id, frozenset({"keys:read"}), DEFAULT_PLAN)
+    assert caller == replace(expected, roles=("service",))
     assert tokens.known(issued.token) is caller
 
 
-async def test_another_replica_verifies_it_at_once(database: Database, signer: LocalSigner, tokens: Tokens) -> None:
-    other = Tokens(database, signer, ISSUER)
-    assert await other.key_set() == await tokens.key_set()
+async def test_another_replica_finds_the_same_key(database: Database, signer: LocalSigner, tokens: Tokens) -> None:
+    keys = (await Keyring(database, signer).key_set())["keys"]
+    assert [key["kid"] for key in keys] == [signer.kid]
     assert signer.made == 1
 
 
 async def test_many_at_once_are_verified_by_a_replica_that_has_no_key_yet(
     database: Database, signer: LocalSigner, tokens: Tokens, claims: dict[str, Any]
 ) -> None:
-    other = Tokens(database, signer, ISSUER)
-    token = await signer.sign_token(signer.kid, b"wrapped", json.dumps(claims).encode())
-    callers = await asyncio.gather(*(other.verify(token) for _ in range(16)))
+    token = await signer.sign_token(TokenKind.ACCESS, signer.kid, b"wrapped", json.dumps(claims).encode())
+    async with _tokens(database, Keyring(database, signer)) as other:
+        callers = await asyncio.gather(*(other.verify(token) for _ in range(16)))
     assert len(set(callers)) == 1
 
 
@@ -197,6 +211,10 @@ async def test_a_token_expires_while_it_is_remembered(
         await tokens.verify(token)
 
 
-async def test_a_client_that_is_registered_for_one_way_cannot_use_the_other(tokens: Tokens, client: NewClient) -> None:
-    with pytest.raises(TokenRefused):
-        await tokens.issue(str(client.client.id), client.secret, AuthMethod.POST, None)
+async def test_a_header_with_more_than_ours_is_refused(
+    tokens: Tokens, signer: LocalSigner, claims: dict[str, Any]
+) -> None:
+    """A key inside the token, or an address to fetch one from, is never looked at."""
+    for more in ({"jwk": {"kty": "RSA"}}, {"jku": "https://evil.example"}, {"x5u": "x"}, {"crit": ["exp"]}):
+        with pytest.raises(BadToken):
+            await tokens.verify(signer.sign({"alg": "RS256", "typ": "at+jwt", "kid": signer.kid} | more, claims))

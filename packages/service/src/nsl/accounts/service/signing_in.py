@@ -56,7 +56,8 @@ class SigningIn:
         try:
             identifier = email_address(email)
         except Malformed:
-            identifier = "?" + email[:254]
+            # Nobody has it, and it is still counted and locked.
+            identifier = "?" + "".join(filter(str.isprintable, email))[:254]
         await self._check_locks(identifier, origin)
         user, hashed = await self._lookup(identifier)
         if not await self._passwords.matches(hashed, password) or user is None:

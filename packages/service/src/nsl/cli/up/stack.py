@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -43,6 +44,12 @@ READY_TIMEOUT_SECONDS = 30.0
 API = "api"
 WORKER_PROCESS = "worker"
 MAIL = "mail"
+
+#: settings that `nsl up` takes from its own environment; the others it sets itself
+OPERATORS_OWN = (
+    "NSL_ADDRESS_REQUESTS_PER_MINUTE", "NSL_BREACHED_PASSWORDS_URL", "NSL_LOG_LEVEL", "NSL_MAIL_SENDER",
+    "NSL_REDIS_URL", "NSL_REGISTRATION", "NSL_SIGN_INS_PER_MINUTE", "NSL_SMTP_URL",
+)  # fmt: skip
 
 type Rewire = Callable[[str, dict[str, str]], Awaitable[dict[str, str]]]
 
@@ -162,7 +169,8 @@ class Stack:
             "NSL_ISSUER": self.base_url,
             "NSL_MAIL_DIR": str(self.state.path / MAIL),
         }
-        return found | self._chains() | dict(self.options.environment)
+        chosen = {name: os.environ[name] for name in OPERATORS_OWN if name in os.environ}
+        return chosen | found | self._chains() | dict(self.options.environment)
 
     def _chains(self) -> dict[str, str]:
         found = dict(self._network)

@@ -226,9 +226,10 @@ CREATE TABLE sessions (
 );
 CREATE INDEX sessions_by_user ON sessions (user_id, id);
 CALL confine_to_tenant('sessions');
-CREATE POLICY own_sessions ON sessions USING (user_id = current_subject()) WITH CHECK (
-    user_id = current_subject() AND tenant_id = current_tenant()
-);
+-- A person sees and ends their own, in whatever tenant; none is made or moved that way.
+CREATE POLICY own_sessions ON sessions FOR SELECT USING (user_id = current_subject());
+CREATE POLICY own_sessions_ended ON sessions FOR UPDATE USING (user_id = current_subject())
+    WITH CHECK (user_id = current_subject());
 GRANT SELECT, INSERT, UPDATE (cookie_sha256, amr, authenticated_at, revoked_at) ON sessions TO nsl_app;
 
 -- Before anybody is known: exact lookups by functions, which show one row and no list ---------------------------------

@@ -233,7 +233,7 @@ async def create_grant(
 async def list_grants(
     caller: Annotated[Caller, Requires(Scope.USERS_READ)],
     directory: DirectoryOf,
-    subject: UUID | None = None,
+    subject: Annotated[UUID | None, QueryParameter(description="of this person or client")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> GrantPage:

@@ -2,11 +2,12 @@
 
 from typing import Annotated, Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from litestar import Response, get, post
 from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
-from litestar.params import SkipValidation
+from litestar.params import FromPath, SkipValidation
 from litestar.response import Redirect
 
 from nsl.accounts.model import SESSION_SECONDS, Origin, Session
@@ -91,7 +92,7 @@ async def browser_session(request: Asked, sessions: Sessions, issuer: str) -> Se
 
 @get("/oauth2/federation/{provider_id:uuid}", operation_id="federate", summary="Sign in elsewhere", tags=["oauth"])
 async def federate(
-    caller: Annotated[None, _BROWSER], request: Asked, federation: FederationOf, provider_id: Any
+    caller: Annotated[None, _BROWSER], request: Asked, federation: FederationOf, provider_id: FromPath[UUID]
 ) -> Response[Any]:
     after = query_or_nothing(request).get("next", "/console/account")
     if not after.startswith(("/console/", "/oauth2/authorize?")) or "\\" in after:

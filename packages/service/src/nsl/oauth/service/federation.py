@@ -6,12 +6,10 @@ only when the provider says it is verified, and only into an account whose own a
 
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote_plus, urlsplit
 from uuid import UUID
 
 import httpx
-from authlib.integrations.base_client.errors import OAuthError
-from authlib.integrations.httpx_client import AsyncOAuth2Client
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
@@ -21,12 +19,13 @@ from nsl.accounts.ports import Sealer
 from nsl.accounts.service import Registration
 from nsl.identity.errors import NameTaken
 from nsl.identity.model import Caller
-from nsl.identity.service import Directory, OneTime, note
+from nsl.identity.service import Directory, OneTime, hashed, note
 from nsl.kit.clock import random_text, unix_seconds
 from nsl.kit.db import Database
 from nsl.kit.ids import new_id
 from nsl.oauth import store
 from nsl.oauth.errors import ProviderUnknown, ProviderUnusable, SignInFailed
+from nsl.oauth.model import answer_address
 
 WAITING_SECONDS: Final = 600
 TIMEOUT_SECONDS: Final = 5.0
@@ -66,6 +65,7 @@ class Federation:
         self._directory = directory
         self._registration = registration
         self._issuer = issuer
+        self._return_address = f"{issuer}/oauth2/callback"
         self._one_time = OneTime(database)
 
     async def create(
@@ -122,11 +122,17 @@ class Federation:
         verifier, nonce, browser = random_text(48), random_text(), random_text()
         data = {"provider": str(provider), "verifier": verifier, "nonce": nonce, "browser": browser, "next": after}
         state = await self._one_time.make("federation", data, seconds=WAITING_SECONDS)
-        async with self._client(row, "") as client:
-            url, _ = client.create_authorization_url(
-                metadata["authorization_endpoint"], state=state, nonce=nonce, code_verifier=verifier
-            )
-        return url, browser
+        asked = {
+            "response_type": "code",
+            "client_id": row["client_id"],
+            "redirect_uri": self._return_address,
+            "scope": "openid profile email",
+            "state": state,
+            "nonce": nonce,
+            "code_challenge": hashed(verifier.encode()),
+            "code_challenge_method": "S256",
+        }
+        return answer_address(metadata["authorization_endpoint"], asked), browser
 
     async def finish(self, fields: dict[str, str], browser: str | None) -> Arrival:
         """Who came back.
@@ -161,18 +167,22 @@ class Federation:
         metadata = await self._discover(row["issuer"])
         secret = (await self._sealer.unseal(f"provider:{row['id']}", row["client_secret"])).decode()
         try:
-            async with self._client(row, secret) as client:
-                answer = await client.fetch_token(
-                    metadata["token_endpoint"],
-                    grant_type="authorization_code",
-                    code=code,
-                    code_verifier=data["verifier"],
-                )
-                keys = (await client.get(metadata["jwks_uri"], withhold_token=True)).raise_for_status().json()
-            claims = jwt.decode(answer["id_token"], KeySet.import_key_set(keys), algorithms=_ALGORITHMS).claims
+            form = {
+                "grant_type": "authorization_code",
+                "code": code,
+                "redirect_uri": self._return_address,
+                "code_verifier": data["verifier"],
+            }
+            # RFC 6749 section 2.3.1: both are encoded like a form before they are put together.
+            proof = (quote_plus(row["client_id"]), quote_plus(secret))
+            async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, follow_redirects=False) as client:
+                answer = await client.post(metadata["token_endpoint"], data=form, auth=proof)
+                answer.raise_for_status()
+                keys = (await client.get(metadata["jwks_uri"])).raise_for_status().json()
+            claims = jwt.decode(answer.json()["id_token"], KeySet.import_key_set(keys), algorithms=_ALGORITHMS).claims
             right = claims["iss"] == row["issuer"] and claims["aud"] in (row["client_id"], [row["client_id"]])
             fresh = unix_seconds() - _CLOCK_SECONDS < int(claims["exp"]) and claims["nonce"] == data["nonce"]
-        except (httpx.HTTPError, OAuthError, JoseError, KeyError, ValueError, TypeError) as error:
+        except (httpx.HTTPError, JoseError, KeyError, ValueError, TypeError) as error:
             raise ProviderUnusable(f"{row['name']} gave no answer that can be trusted.") from error
         if not right or not fresh:
             raise ProviderUnusable(f"{row['name']} gave a token that is not for us, or too old.")
@@ -204,16 +214,6 @@ class Federation:
         except (httpx.HTTPError, KeyError, ValueError, TypeError) as error:
             raise ProviderUnusable("The provider does not describe itself as it must.", field="issuer") from error
         return found
-
-    def _client(self, row: dict[str, Any], secret: str) -> AsyncOAuth2Client:
-        return AsyncOAuth2Client(
-            client_id=row["client_id"],
-            client_secret=secret,
-            scope="openid profile email",
-            redirect_uri=f"{self._issuer}/oauth2/callback",
-            code_challenge_method="S256",
-            timeout=TIMEOUT_SECONDS,
-        )
 
     def _check_address(self, address: str) -> None:
         """HTTPS; plain HTTP only between two layers on one machine. Raises ProviderUnusable."""
