@@ -124,14 +124,24 @@ class Client:
         base_url: where the API is, such as ``https://nsl.example``.
         client_id: of an OAuth 2.0 client.
         client_secret: its secret.
+        refresh_token: of a person who signed in (`nsl login`), in place of the secret; each is used once.
+        keep: is given the next refresh token, to be kept for the next time.
 
     Raises:
         ValueError: ``base_url`` is no http or https address.
         NslError: from every method; ``nsl_client.errors`` draws the tree.
     """
 
-    def __init__(self, base_url: str, client_id: str, client_secret: str) -> None:
-        self._session = Session(base_url, client_id, client_secret)
+    def __init__(
+        self,
+        base_url: str,
+        client_id: str,
+        client_secret: str = "",
+        *,
+        refresh_token: str | None = None,
+        keep: Callable[[str], None] | None = None,
+    ) -> None:
+        self._session = Session(base_url, client_id, client_secret, refresh_token=refresh_token, keep=keep)
         self._http = httpx.Client(timeout=REQUEST_TIMEOUT_SECONDS)
         self._token_lock = threading.Lock()
         self.tenants = Tenants(self)
@@ -142,7 +152,7 @@ class Client:
 
     @classmethod
     def from_credentials(cls, file: str | Path) -> Self:
-        """The client of a credentials file, as ``nsl up`` writes it."""
+        """The client of a credentials file, as ``nsl up`` and ``nsl login`` write it; the latter is kept up to date."""
         return cls(**_credentials(file))
 
     def __enter__(self) -> Self:
@@ -222,8 +232,16 @@ class Client:
 class AsyncClient:
     """The Neo Service Layer from asyncio. Use as an async context manager; arguments and errors as for ``Client``."""
 
-    def __init__(self, base_url: str, client_id: str, client_secret: str) -> None:
-        self._session = Session(base_url, client_id, client_secret)
+    def __init__(
+        self,
+        base_url: str,
+        client_id: str,
+        client_secret: str = "",
+        *,
+        refresh_token: str | None = None,
+        keep: Callable[[str], None] | None = None,
+    ) -> None:
+        self._session = Session(base_url, client_id, client_secret, refresh_token=refresh_token, keep=keep)
         self._http = httpx.AsyncClient(timeout=REQUEST_TIMEOUT_SECONDS)
         self._token_lock = asyncio.Lock()
         self.tenants = AsyncTenants(self)
@@ -234,7 +252,7 @@ class AsyncClient:
 
     @classmethod
     def from_credentials(cls, file: str | Path) -> Self:
-        """The client of a credentials file, as ``nsl up`` writes it."""
+        """The client of a credentials file, as ``nsl up`` and ``nsl login`` write it; the latter is kept up to date."""
         return cls(**_credentials(file))
 
     async def __aenter__(self) -> Self:
@@ -303,6 +321,18 @@ class AsyncClient:
             return result
 
 
-def _credentials(file: str | Path) -> dict[str, str]:
-    read: Mapping[str, Any] = json.loads(Path(file).read_text(encoding="utf-8"))
-    return {name: str(read[name]) for name in ("base_url", "client_id", "client_secret")}
+def _credentials(file: str | Path) -> dict[str, Any]:
+    path = Path(file)
+    read: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if "refresh_token" not in read:
+        return {name: str(read[name]) for name in ("base_url", "client_id", "client_secret")}
+
+    def keep(token: str) -> None:
+        # Whole or not at all: the token before it is used up.
+        new = path.with_name(f".{path.name}.new")
+        new.touch(mode=0o600)
+        new.write_text(json.dumps({**read, "refresh_token": token}, indent=2), encoding="utf-8")
+        new.replace(path)
+
+    found: dict[str, Any] = {name: str(read[name]) for name in ("base_url", "client_id", "refresh_token")}
+    return found | {"keep": keep}

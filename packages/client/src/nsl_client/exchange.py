@@ -67,17 +67,32 @@ type Flow[T] = Generator[Action, Outcome, T]
 class _Token(msgspec.Struct):
     access_token: str
     expires_in: int
+    refresh_token: str | None = None
 
 
 class Session:
-    """Credentials, the present token, and how requests are built. Shared by all calls of a client."""
+    """Credentials, the present token, and how requests are built. Shared by all calls of a client.
 
-    def __init__(self, base_url: str, client_id: str, client_secret: str) -> None:
+    Args:
+        refresh_token: of a person who signed in, in place of a secret. Each is used once; ``keep`` is given the next.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        client_id: str,
+        client_secret: str,
+        *,
+        refresh_token: str | None = None,
+        keep: Callable[[str], None] | None = None,
+    ) -> None:
         if httpx.URL(base_url).scheme not in ("http", "https"):
             raise ValueError(f"base_url begins with http:// or https://, not {base_url!r}")
         self._base_url = base_url.rstrip("/")
         self._client_id = client_id
         self._client_secret = client_secret
+        self._refresh_token = refresh_token
+        self._keep = keep
         self._token = ""
         self._valid_until = float("-inf")
 
@@ -92,21 +107,23 @@ class Session:
             self._valid_until = float("-inf")
 
     def fetch_token(self) -> Flow[None]:
-        """Client credentials (RFC 6749 section 4.4)."""
-        request = httpx.Request(
-            "POST",
-            self._base_url + "/oauth2/token",
-            data={
-                "grant_type": "client_credentials",
-                "client_id": self._client_id,
-                "client_secret": self._client_secret,
-            },
-        )
+        """Client credentials (RFC 6749 section 4.4), or a person's refresh token (section 6)."""
+        form = {"client_id": self._client_id}
+        if self._refresh_token is None:
+            form |= {"grant_type": "client_credentials", "client_secret": self._client_secret}
+        else:
+            form |= {"grant_type": "refresh_token", "refresh_token": self._refresh_token}
+        request = httpx.Request("POST", self._base_url + "/oauth2/token", data=form)
+        # A refresh token whose answer was lost may come once more, for some seconds.
         response = yield from _attempts(lambda: request, repeatable=True)
         if response.status_code > _OK_MAX:
             raise api_error(response.status_code, response.content)
         token = _decode(response, _Token)
         self._token = token.access_token
+        if token.refresh_token is not None:
+            self._refresh_token = token.refresh_token
+            if self._keep is not None:
+                self._keep(token.refresh_token)
         self._valid_until = monotonic() + max(token.expires_in - TOKEN_MARGIN_SECONDS, 1)
 
     def run[T](self, call: Call[T]) -> Flow[T]:

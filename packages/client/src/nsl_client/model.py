@@ -45,13 +45,17 @@ class ClientInfo(msgspec.Struct, frozen=True):
 
 
 class Me(msgspec.Struct, frozen=True):
-    """Who a token stands for: its client, tenant, scopes and limits."""
+    """Who a token stands for: its client, tenant, scopes and limits. ``kind``: person or client."""
 
     subject: str
     tenant: str
     client_id: str
     scopes: list[str]
     plan: Plan | None = None
+    kind: str = "client"
+    roles: list[str] = []
+    email: str | None = None
+    display_name: str | None = None
 
 
 class Enclave(msgspec.Struct, frozen=True):

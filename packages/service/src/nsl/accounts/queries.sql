@@ -155,6 +155,9 @@ UPDATE refresh_tokens SET revoked_at = coalesce(revoked_at, now())
 WHERE family = (SELECT r.family FROM refresh_tokens r WHERE r.sha256 = %(sha256)s AND r.client_id = %(client_id)s)
 RETURNING session_id, user_id
 
+-- name: session_has_browser
+SELECT cookie_sha256 IS NOT NULL AS browser FROM sessions WHERE id = %(id)s
+
 -- name: revoke_family
 UPDATE refresh_tokens SET revoked_at = now() WHERE family = %(family)s AND revoked_at IS NULL
 

@@ -10,6 +10,7 @@ import typer
 from nsl.cli import keys, transactions
 from nsl.cli.connection import AsJson
 from nsl.cli.faucet import faucet
+from nsl.cli.login import login, logout, whoami
 from nsl.cli.output import explained, show_record
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(transactions.app, name="tx")
 app.add_typer(admin, name="admin")
 app.command()(faucet)
+app.command()(login)
+app.command()(logout)
+app.command()(whoami)
 
 
 @app.command()
@@ -125,6 +129,22 @@ def bootstrap(
     with explained():
         made: dict[str, Any] = _run(wiring.bootstrap_admin(_settings()))
         show_record(made, as_json=as_json)
+
+
+@admin.command("break-glass")
+def break_glass(
+    reason: Annotated[str, typer.Option(help="Why nobody else can help; the audit keeps it.")],
+    minutes: Annotated[int, typer.Option(min=1, max=240, help="Until it ends by itself.")] = 30,
+    as_json: AsJson = False,
+) -> None:
+    """Make a platform administrator for an emergency, as the database's owner. It ends by itself; an alert is raised.
+
+    Example: NSL_DATABASE_OWNER_URL=postgresql://... nsl admin break-glass --reason "lost the administrator"
+    """
+    from nsl import wiring
+
+    with explained():
+        show_record(_run(wiring.open_break_glass(_settings(), reason, minutes)), as_json=as_json)
 
 
 def _settings() -> "Settings":

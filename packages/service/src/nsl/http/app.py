@@ -11,7 +11,7 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, OAuthFlow, OAuthFlows, SecurityScheme
 
 from nsl.accounts import api as accounts
-from nsl.http import documents, health
+from nsl.http import console, documents, health
 from nsl.http.documents import Description
 from nsl.http.endpoints import SECURITY_SCHEME, bound
 from nsl.http.gateway import Application, Gateway, Policy, ProofVerifier, TokenVerifier
@@ -35,6 +35,7 @@ ENDPOINTS: tuple[HTTPRouteHandler, ...] = (
     *transactions.HANDLERS,
     *health.HANDLERS,
     *documents.HANDLERS,
+    *console.HANDLERS,
 )
 
 

@@ -42,7 +42,14 @@ def bound(handler: HTTPRouteHandler, services: Mapping[str, object]) -> HTTPRout
     made(_with_parts(function, hints, services))
     made.before_request = _checked(authority)
     made.security = [] if isinstance(authority, Public) else [{SECURITY_SCHEME: _scopes(authority)}]
-    made.responses = _problems(authority, hints, has_path_parameter="{" in next(iter(handler.paths)))
+    problems = _problems(
+        authority,
+        hints,
+        has_path_parameter="{" in next(iter(handler.paths)),
+        changes=not {"GET"} >= set(handler.http_methods) - {"HEAD", "OPTIONS"},
+    )
+    # What a handler says of its own errors holds: RFC 6749 gives some of them another shape.
+    made.responses = problems | dict(handler.responses or {})
     if "data" in hints:
         made.dto, made.return_dto = strict_body(get_args(hints["data"])[0]), None
     return made
@@ -92,17 +99,18 @@ def _scopes(authority: Requires) -> list[str]:
 
 
 def _problems(
-    authority: Requires | Public, hints: Mapping[str, Any], *, has_path_parameter: bool
+    authority: Requires | Public, hints: Mapping[str, Any], *, has_path_parameter: bool, changes: bool
 ) -> dict[int, ResponseSpec]:
     """The errors that an endpoint can answer, each in the one shape."""
     found = {429: "A rate limit; Retry-After says when to try again"}
-    if isinstance(authority, Requires):
-        found |= {401: "No valid access token", 403: "The token does not allow it"}
-    if has_path_parameter:
-        found[404] = "There is no such thing, or it is not yours"
+    if isinstance(authority, Requires) or changes:
+        found |= {401: "No valid access token, or no right proof", 403: "It is not allowed"}
+    if has_path_parameter or changes:
+        found |= {404: "There is no such thing, or it is not yours", 422: "Readable, but it cannot be done"}
+    if changes:
+        found |= {409: "It contradicts what is there", 423: "It is locked"}
     if "data" in hints:
-        found |= {409: "It contradicts what is there", 413: "The body is larger than 1 MiB"}
-        found |= {422: "Readable, but it cannot be done"}
+        found[413] = "The body is larger than 1 MiB"
     found |= {400: "The request cannot be read; `errors` names the fields", 503: "A dependency is down; try again"}
     return {
         status: ResponseSpec(Problem, description=text, media_type=MEDIA_TYPE, generate_examples=False)

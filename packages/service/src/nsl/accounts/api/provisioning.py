@@ -74,7 +74,13 @@ class ScimPatch(msgspec.Struct, frozen=True):
     schemas: tuple[str, ...] = (PATCH,)
 
 
-@get("/scim/v2/Users", operation_id="scimListUsers", summary="Users", tags=["provisioning"])
+@get(
+    "/scim/v2/Users",
+    operation_id="scimListUsers",
+    summary="Users",
+    tags=["provisioning"],
+    media_type=MEDIA_TYPE,
+)
 async def list_users(
     caller: Annotated[Caller, Requires(Scope.USERS_ADMIN)],
     directory: DirectoryOf,
@@ -94,7 +100,13 @@ async def list_users(
     return _list(list(map(_user, found)), total, start)
 
 
-@post("/scim/v2/Users", operation_id="scimCreateUser", summary="A user", tags=["provisioning"])
+@post(
+    "/scim/v2/Users",
+    operation_id="scimCreateUser",
+    summary="A user",
+    tags=["provisioning"],
+    media_type=MEDIA_TYPE,
+)
 async def create_user(
     caller: Annotated[Caller, Requires(Scope.USERS_ADMIN)],
     registration: RegistrationOf,
@@ -107,14 +119,26 @@ async def create_user(
     return _answer(_user(await directory.member(caller, user)), 201)
 
 
-@get("/scim/v2/Users/{user_id:uuid}", operation_id="scimGetUser", summary="One of them", tags=["provisioning"])
+@get(
+    "/scim/v2/Users/{user_id:uuid}",
+    operation_id="scimGetUser",
+    summary="One of them",
+    tags=["provisioning"],
+    media_type=MEDIA_TYPE,
+)
 async def get_user(
     caller: Annotated[Caller, Requires(Scope.USERS_ADMIN)], directory: DirectoryOf, user_id: FromPath[UUID]
 ) -> Response[dict[str, Any]]:
     return _answer(_user(await directory.member(caller, user_id)))
 
 
-@put("/scim/v2/Users/{user_id:uuid}", operation_id="scimPutUser", summary="Replace", tags=["provisioning"])
+@put(
+    "/scim/v2/Users/{user_id:uuid}",
+    operation_id="scimPutUser",
+    summary="Replace",
+    tags=["provisioning"],
+    media_type=MEDIA_TYPE,
+)
 async def put_user(
     caller: Annotated[Caller, Requires(Scope.USERS_ADMIN)],
     directory: DirectoryOf,
@@ -125,7 +149,13 @@ async def put_user(
     return _answer(_user(found))
 
 
-@patch("/scim/v2/Users/{user_id:uuid}", operation_id="scimPatchUser", summary="Change", tags=["provisioning"])
+@patch(
+    "/scim/v2/Users/{user_id:uuid}",
+    operation_id="scimPatchUser",
+    summary="Change",
+    tags=["provisioning"],
+    media_type=MEDIA_TYPE,
+)
 async def patch_user(
     caller: Annotated[Caller, Requires(Scope.USERS_ADMIN)],
     directory: DirectoryOf,
@@ -153,7 +183,13 @@ async def delete_user(
     await directory.remove_member(caller, user_id)
 
 
-@get("/scim/v2/Groups", operation_id="scimListGroups", summary="Groups", tags=["provisioning"])
+@get(
+    "/scim/v2/Groups",
+    operation_id="scimListGroups",
+    summary="Groups",
+    tags=["provisioning"],
+    media_type=MEDIA_TYPE,
+)
 async def list_groups(
     caller: Annotated[Caller, Requires(Scope.USERS_ADMIN)],
     directory: DirectoryOf,
@@ -166,7 +202,13 @@ async def list_groups(
     return _list(list(map(_group, found)), total, start)
 
 
-@post("/scim/v2/Groups", operation_id="scimCreateGroup", summary="A group", tags=["provisioning"])
+@post(
+    "/scim/v2/Groups",
+    operation_id="scimCreateGroup",
+    summary="A group",
+    tags=["provisioning"],
+    media_type=MEDIA_TYPE,
+)
 async def create_group(
     caller: Annotated[Caller, Requires(Scope.USERS_ADMIN)], directory: DirectoryOf, data: JSONBody[ScimGroup]
 ) -> Response[dict[str, Any]]:
@@ -174,14 +216,26 @@ async def create_group(
     return _answer(_group(await directory.create_group(caller, data.displayName, data.externalId, members)), 201)
 
 
-@get("/scim/v2/Groups/{group_id:uuid}", operation_id="scimGetGroup", summary="One of them", tags=["provisioning"])
+@get(
+    "/scim/v2/Groups/{group_id:uuid}",
+    operation_id="scimGetGroup",
+    summary="One of them",
+    tags=["provisioning"],
+    media_type=MEDIA_TYPE,
+)
 async def get_group(
     caller: Annotated[Caller, Requires(Scope.USERS_ADMIN)], directory: DirectoryOf, group_id: FromPath[UUID]
 ) -> Response[dict[str, Any]]:
     return _answer(_group(await directory.group(caller, group_id)))
 
 
-@put("/scim/v2/Groups/{group_id:uuid}", operation_id="scimPutGroup", summary="Replace", tags=["provisioning"])
+@put(
+    "/scim/v2/Groups/{group_id:uuid}",
+    operation_id="scimPutGroup",
+    summary="Replace",
+    tags=["provisioning"],
+    media_type=MEDIA_TYPE,
+)
 async def put_group(
     caller: Annotated[Caller, Requires(Scope.USERS_ADMIN)],
     directory: DirectoryOf,
@@ -197,7 +251,13 @@ async def put_group(
     return _answer(_group(made))
 
 
-@patch("/scim/v2/Groups/{group_id:uuid}", operation_id="scimPatchGroup", summary="Change", tags=["provisioning"])
+@patch(
+    "/scim/v2/Groups/{group_id:uuid}",
+    operation_id="scimPatchGroup",
+    summary="Change",
+    tags=["provisioning"],
+    media_type=MEDIA_TYPE,
+)
 async def patch_group(
     caller: Annotated[Caller, Requires(Scope.USERS_ADMIN)],
     directory: DirectoryOf,
@@ -250,6 +310,7 @@ async def set_group_roles(
     operation_id="scimConfig",
     summary="What of SCIM there is",
     tags=["provisioning"],
+    media_type=MEDIA_TYPE,
 )
 async def service_provider_config(
     caller: Annotated[Caller, Requires(Scope.USERS_ADMIN)],

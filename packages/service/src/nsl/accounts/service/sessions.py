@@ -231,7 +231,7 @@ class Sessions:
             return await store.insert_session(connection, made, cookie_sha256=None, seconds=REFRESH_SECONDS)
 
     async def revoke_refresh(self, client: Client, text: str) -> bool:
-        """End a refresh token's family (RFC 7009). False when it is none of the client's."""
+        """End a refresh token's family (RFC 7009), and a session that was only for it; False: none of the client's."""
         sha256 = digest(text)
         async with self._database.transaction() as connection:
             row = await store.one(connection, "refresh_token_tenant", sha256=sha256)
@@ -239,11 +239,14 @@ class Sessions:
             return False
         async with self._database.transaction(row["tenant"]) as connection:
             ended = await store.every(connection, "revoke_family_of", sha256=sha256, client_id=client.id)
-            if ended:
-                await note_by(
-                    connection, row["tenant"], "refresh-token.revoked", str(client.id), str(ended[0]["user_id"])
-                )
-        return bool(ended)
+            if not ended:
+                return False
+            session, user = ended[0]["session_id"], ended[0]["user_id"]
+            browser = await store.one(connection, "session_has_browser", id=session)
+            await note_by(connection, row["tenant"], "refresh-token.revoked", str(client.id), str(user))
+        if browser is None or not browser["browser"]:
+            await self.end(user, session, str(client.id))
+        return True
 
     async def refresh_standing(self, text: str) -> RefreshToken | None:
         """A refresh token that could be used now (RFC 7662)."""

@@ -68,6 +68,7 @@ async def _session(options: UpOptions, staying: asyncio.Event, stopping: asyncio
             _print_json(_ready(stack))
         else:
             _say(f"\nThe Neo Service Layer is ready after {stack.ready_seconds:.1f} s: {stack.base_url}/docs")
+            _say(f"Console: {stack.base_url}/console")
             _say(f"Credentials of the platform administrator: {stack.credentials}\n")
         status = 0
         if options.tour:
@@ -94,6 +95,7 @@ def _ready(stack: Stack) -> dict[str, Any]:
     return {
         "ready": True,
         "base_url": stack.base_url,
+        "console": f"{stack.base_url}/console",
         "credentials": str(stack.credentials),
         "ready_seconds": round(stack.ready_seconds, 3),
         "rpc": {name: node.url for name, node in chains.items() if node is not None},

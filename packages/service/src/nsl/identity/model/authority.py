@@ -191,6 +191,7 @@ class Client:
     """An application. ``plan`` None: the tenant's holds; ``auth_method`` None: the secret may be sent either way.
 
     ``secret_sha256`` is of the secret's ASCII text. ``first_party``: our own, which people of every tenant use.
+    ``expires_at``: of one that ends by itself, which is break-glass access.
     """
 
     id: UUID
@@ -209,6 +210,7 @@ class Client:
     tls_subject_dn: str | None = None
     require_pushed_requests: bool = False
     require_dpop: bool = False
+    expires_at: datetime | None = None
 
     @property
     def first_party(self) -> bool:

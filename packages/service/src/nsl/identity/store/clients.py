@@ -148,4 +148,5 @@ def _client(row: Mapping[str, Any]) -> Client:
         tls_subject_dn=row["tls_subject_dn"],
         require_pushed_requests=row["require_pushed_requests"],
         require_dpop=row["require_dpop"],
+        expires_at=row["expires_at"],
     )

@@ -11,6 +11,7 @@ from nsl.identity.errors import TokenRefused
 from nsl.identity.model import Caller, GrantType, Public, Requires, Scope
 from nsl.identity.service import Tokens
 from nsl.oauth.api.views import (
+    OAUTH_ERRORS,
     Asked,
     AuthorizationOf,
     ClientAuthenticationOf,
@@ -67,6 +68,7 @@ class DeviceView(msgspec.Struct, frozen=True):
     "/oauth2/token",
     operation_id="token",
     operation_class=FormOperation,
+    responses=OAUTH_ERRORS,
     summary="Tokens (RFC 6749): client credentials, code, refresh, device, exchange",
     tags=["oauth"],
     status_code=200,
@@ -102,6 +104,7 @@ async def token(
     "/oauth2/par",
     operation_id="pushAuthorizationRequest",
     operation_class=FormOperation,
+    responses=OAUTH_ERRORS,
     summary="Push an authorization request (RFC 9126)",
     tags=["oauth"],
     status_code=201,
@@ -119,7 +122,9 @@ async def par(
         client = await client_authentication.client(fields, header, certificate)
         proof = await proof_of(request, proofs) if "dpop" in request.headers else None
         if proof is not None:
-            fields = {"dpop_jkt": proof.thumbprint} | fields
+            if fields.get("dpop_jkt", proof.thumbprint) != proof.thumbprint:
+                raise TokenRefused("invalid_dpop_proof", "dpop_jkt names another key (RFC 9449 section 10.1).")
+            fields["dpop_jkt"] = proof.thumbprint
         return PushedView(*await authorization.push(client, fields))
 
     made = await answered(make)
@@ -131,6 +136,7 @@ async def par(
     "/oauth2/introspect",
     operation_id="introspect",
     operation_class=FormOperation,
+    responses=OAUTH_ERRORS,
     summary="What a token is worth (RFC 7662)",
     tags=["oauth"],
     status_code=200,
@@ -156,6 +162,7 @@ async def introspect(
     "/oauth2/revoke",
     operation_id="revoke",
     operation_class=FormOperation,
+    responses=OAUTH_ERRORS,
     summary="End a token (RFC 7009)",
     tags=["oauth"],
     status_code=200,
@@ -180,6 +187,7 @@ async def revoke(
     "/oauth2/device_authorization",
     operation_id="deviceAuthorization",
     operation_class=FormOperation,
+    responses=OAUTH_ERRORS,
     summary="A code for a program without a browser (RFC 8628)",
     tags=["oauth"],
     status_code=200,

@@ -35,7 +35,13 @@ FEDERATION_COOKIE = "nsl-federation"
 _BROWSER = Public("a browser comes; who is in front of it, its cookie says")
 
 
-@get("/oauth2/authorize", operation_id="authorize", summary="Sign a person in for an application", tags=["oauth"])
+@get(
+    "/oauth2/authorize",
+    operation_id="authorize",
+    summary="Sign a person in for an application",
+    tags=["oauth"],
+    status_code=303,
+)
 async def authorize(
     caller: Annotated[None, _BROWSER],
     request: Asked,
@@ -90,7 +96,13 @@ async def browser_session(request: Asked, sessions: Sessions, issuer: str) -> Se
     return None if cookie is None else await sessions.of_cookie(cookie)
 
 
-@get("/oauth2/federation/{provider_id:uuid}", operation_id="federate", summary="Sign in elsewhere", tags=["oauth"])
+@get(
+    "/oauth2/federation/{provider_id:uuid}",
+    operation_id="federate",
+    summary="Sign in elsewhere",
+    tags=["oauth"],
+    status_code=303,
+)
 async def federate(
     caller: Annotated[None, _BROWSER], request: Asked, federation: FederationOf, provider_id: FromPath[UUID]
 ) -> Response[Any]:
@@ -105,7 +117,13 @@ async def federate(
     return Redirect(url, status_code=303, cookies=[cookie])
 
 
-@get("/oauth2/callback", operation_id="federationCallback", summary="Back from there", tags=["oauth"])
+@get(
+    "/oauth2/callback",
+    operation_id="federationCallback",
+    summary="Back from there",
+    tags=["oauth"],
+    status_code=303,
+)
 async def federation_callback(
     caller: Annotated[None, _BROWSER],
     request: Asked,
@@ -121,7 +139,13 @@ async def federation_callback(
     return Redirect(arrival.next, status_code=303, cookies=[kept])
 
 
-@get("/oauth2/logout", operation_id="endSessionByApplication", summary="Sign a person out", tags=["oauth"])
+@get(
+    "/oauth2/logout",
+    operation_id="endSessionByApplication",
+    summary="Sign a person out",
+    tags=["oauth"],
+    status_code=303,
+)
 async def end_session(
     caller: Annotated[None, _BROWSER], request: Asked, logout: LogoutOf, sessions: SessionsOf, tokens: TokensOf
 ) -> Response[Any]:

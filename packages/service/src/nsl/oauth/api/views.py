@@ -8,6 +8,7 @@ import msgspec
 from litestar import Request, Response
 from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
 from litestar.params import SkipValidation
 from litestar.status_codes import HTTP_400_BAD_REQUEST, HTTP_401_UNAUTHORIZED, HTTP_503_SERVICE_UNAVAILABLE
@@ -50,6 +51,17 @@ class OAuthError(msgspec.Struct, frozen=True):
 
     error: str
     error_description: str
+
+
+#: the errors of the endpoints that applications call
+OAUTH_ERRORS: Final = {
+    status: ResponseSpec(OAuthError, description=text, generate_examples=False)
+    for status, text in (
+        (400, "The request is refused; `error` says why in one word"),
+        (401, "The client did not prove who it is"),
+        (503, "A dependency is down; try again"),
+    )
+}
 
 
 @dataclass
@@ -115,7 +127,7 @@ async def answered[T](make: Callable[[], Awaitable[T]]) -> Response[T | OAuthErr
     except TokenRefused as refused:
         status = HTTP_400_BAD_REQUEST
         if refused.error == "invalid_client":
-            status, headers = HTTP_401_UNAUTHORIZED, headers | {"www-authenticate": "Basic"}
+            status, headers = HTTP_401_UNAUTHORIZED, headers | {"www-authenticate": 'Basic realm="oauth2"'}
         return Response(OAuthError(refused.error, refused.detail), status_code=status, headers=headers)
     except Unavailable as error:
         headers["retry-after"] = str(error.retry_after_seconds)

@@ -93,6 +93,7 @@ class ClientAuthentication:
             claims = jwt.decode(assertion, keys, algorithms=[algorithm]).claims
             lifetime = int(claims["exp"]) - unix_seconds()
             right = claims["iss"] == claims["sub"] == str(client.id) and claims["aud"] in (self._issuer, [self._issuer])
+            right = right and int(claims.get("nbf", 0)) <= unix_seconds() + _CLOCK_SECONDS
             jti = str(claims["jti"])
         except (JoseError, KeyError, ValueError, TypeError, AttributeError) as error:
             raise _unknown() from error

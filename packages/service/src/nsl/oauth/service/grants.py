@@ -9,6 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
+from prometheus_client import Counter
 
 from nsl.accounts.errors import NoTenant, RefreshRefused
 from nsl.accounts.model import Session
@@ -24,6 +25,7 @@ from nsl.identity.service import (
     Tokens,
     acr_of,
     hashed,
+    note_by,
 )
 from nsl.kit.clock import unix_seconds
 from nsl.kit.db import Database
@@ -34,6 +36,8 @@ from nsl_protocol.enclave.messages import TokenKind
 
 ACCESS_TOKEN_TYPE: Final = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - the name of a type
 _USED_SECONDS: Final = 600
+
+_break_glass = Counter("nsl_break_glass_tokens_total", "Tokens given to clients that were opened for an emergency.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,11 @@ class Grants:
         scopes = granted_scopes(fields.get("scope"), client.scopes)
         if client.tenant is None:
             raise TokenRefused("unauthorized_client", "Our own applications act for people alone.")
+        if client.expires_at is not None:
+            # Break-glass access is loud each time it is used, and not only when it is opened.
+            _break_glass.inc()
+            async with self._database.transaction(client.tenant) as connection:
+                await note_by(connection, client.tenant, "break-glass.used", str(client.id), str(client.id))
         subject = Subject(id=client.id, tenant=client.tenant, roles=("service",))
         return Granted(await self._tokens.issue(client, subject, scopes, binding=binding), _type(binding))
 
@@ -119,13 +128,19 @@ class Grants:
         right = verifier_is_well_formed(verifier) and hmac.compare_digest(
             hashed(verifier.encode()), code.code_challenge
         )
-        address = fields.get("redirect_uri", code.redirect_uri)
+        # RFC 6749 section 4.1.3; it may be left out where there is only one (OpenID Connect Core section 3.1.3.2).
+        address = fields.get("redirect_uri", code.redirect_uri if len(client.redirect_uris) == 1 else "")
         bound_right = code.dpop_jkt is None or binding == Binding("jkt", code.dpop_jkt)
         if not right or code.client != client.id or address != code.redirect_uri or not bound_right:
             raise TokenRefused("invalid_grant", "The code, its verifier, redirect_uri or client do not fit together.")
         session = await self._sessions.of(code.tenant, code.session)
         if session is None:
             raise TokenRefused("invalid_grant", "The person has signed out.")
+        if "offline_access" in code.scopes and not client.first_party:
+            session = await self._sessions.fork(session)
+            # What ends when the code comes again is the session that came of it.
+            data = msgspec.to_builtins(msgspec.structs.replace(code, session=session.id))
+            await self._one_time.make("code-used", data, seconds=_USED_SECONDS, secret=text)
         return await self._for_person(client, session, code.scopes, code.nonce, binding)
 
     async def _end_what_came_of(self, text: str) -> None:
@@ -145,8 +160,6 @@ class Grants:
         nonce: str | None,
         binding: Binding | None,
     ) -> Granted:
-        if "offline_access" in scopes and not client.first_party:
-            session = await self._sessions.fork(session)
         async with self._database.transaction(session.tenant) as connection:
             await store.do(
                 connection,
@@ -201,9 +214,12 @@ class Grants:
 
     async def _exchange(self, client: Client, fields: Mapping[str, str], binding: Binding | None) -> Granted:
         """RFC 8693: a narrower token, for a client acting for the subject; or by a delegation, for another person."""
+        wanted = {"requested_token_type": ACCESS_TOKEN_TYPE} | fields
         for name in ("subject_token_type", "requested_token_type"):
-            if fields.get(name, ACCESS_TOKEN_TYPE) != ACCESS_TOKEN_TYPE:
+            if wanted.get(name) != ACCESS_TOKEN_TYPE:
                 raise TokenRefused("invalid_request", f"{name} is {ACCESS_TOKEN_TYPE}.")
+        if fields.get("audience", self._tokens.issuer) != self._tokens.issuer:
+            raise TokenRefused("invalid_target", f"Tokens are for {self._tokens.issuer} alone.")
         if "actor_token" in fields:
             raise TokenRefused("invalid_request", "The actor is the client, or the person of a delegation.")
         try:
