@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.oauth import App, Browser, Provider
-from tests.support.people import Person, register
+from tests.support.people import PASSWORD, Person, mailed_token, register
 from tests.support.service import Service, service
 
 __all__ = ["service"]
@@ -29,6 +29,22 @@ def ada(provider: Provider) -> Person:
 def bob(provider: Provider) -> Person:
     """Somebody with another tenant."""
     return register(provider.base_url, Path(provider.service.environment["NSL_MAIL_DIR"]))
+
+
+@pytest.fixture(scope="session")
+def carol(provider: Provider, ada: Person) -> Person:
+    """Somebody whom Ada invited into her tenant, and who may do little there."""
+    address = "carol@conformance.example"
+    with ada.client() as http:
+        answer = http.post("/v1/invitations", json={"email": address, "roles": ["trader"]})
+        assert answer.status_code == 201, answer.text
+    folder = Path(provider.service.environment["NSL_MAIL_DIR"])
+    token = mailed_token(folder, address, "You are invited")
+    body = {"token": token, "password": PASSWORD, "display_name": "Carol"}
+    assert provider.http.post("/v1/auth/invitations/accept", json=body).status_code == 200
+    person = Person(provider.base_url, address, PASSWORD, {})
+    person.tokens = person.login().json()
+    return person
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Authorization requests and codes (RFC 6749 section 4.1, RFC 7636, RFC 9207, RFC 9700, OpenID Connect Core section 3.1)."""
+"""Authorization requests and codes: RFC 6749 section 4.1, 7636, 9207, 9700, OpenID Connect Core section 3.1."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +19,9 @@ def _stays(provider: Provider, browser: Browser, app: App, **more: Any) -> None:
 
 
 @clause("RFC 6749", "4.1", "A person signs in, the application gets a code, and the code gives tokens that work.")
-@clause("OpenID Core", "3.1.3.3", "With the scope openid an ID token comes with the access token; token_type is Bearer.")
+@clause(
+    "OpenID Core", "3.1.3.3", "With the scope openid an ID token comes with the access token; token_type is Bearer."
+)
 def test_the_whole_flow(provider: Provider, browser: Browser, app: App) -> None:
     body = browser.tokens(app)
     assert body["token_type"] == "Bearer"

@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from typing import Any
 
 from joserfc import jwt
 from joserfc.jwk import KeySet
@@ -108,8 +109,8 @@ def test_a_persons_access_token(provider: Provider, browser: Browser, app: App) 
 
 
 @clause("OpenID Core", "3.1.2.2", "A token holds no more than the person may, whatever the client may.")
-def test_scopes_that_the_person_lost(provider: Provider, browser: Browser, app: App) -> None:
-    body = browser.tokens(app, scope="openid keys:read")
+def test_scopes_that_the_person_does_not_hold(provider: Provider, carol: Person, app: App) -> None:
+    body = provider.browser(carol).tokens(app, scope="openid keys:read users:read")
     assert set(body["scope"].split()) == {"openid", "keys:read"}
     headers = {"Authorization": f"Bearer {body['access_token']}"}
     assert provider.http.get("/v1/users", headers=headers).status_code == 403
@@ -153,7 +154,13 @@ def test_discovery_is_consistent(provider: Provider, machine: App) -> None:
         assert url.startswith(provider.base_url)
         method = "GET" if name in ("jwks_uri", "authorization_endpoint", "end_session_endpoint") else "POST"
         assert provider.http.request(method, url).status_code not in (404, 405), name
-    fields = {"username": "x", "code": "x", "refresh_token": "x", "device_code": "x", "subject_token": "x"}
+    fields: dict[str, Any] = {
+        "username": "x",
+        "code": "x",
+        "refresh_token": "x",
+        "device_code": "x",
+        "subject_token": "x",
+    }
     for grant in told["grant_types_supported"]:
         assert machine.token(grant, **fields).json().get("error") != "unsupported_grant_type"
 

@@ -1,10 +1,12 @@
 """The token endpoint: its form, its errors, how clients prove themselves (RFC 6749, 7523, 9068)."""
 
+import json
 import time
+from typing import Any
 
 import pytest
 from joserfc import jws
-from joserfc.jwk import KeySet, RSAKey
+from joserfc.jwk import KeySet, OctKey, RSAKey
 
 from tests.conformance.clauses import clause
 from tests.support.oauth import ASSERTION_TYPE, FORM, App, Provider, b64, claims, part
@@ -81,7 +83,7 @@ def test_an_unknown_client(machine: App) -> None:
 
 @clause("RFC 6749", "2.3", "A client uses no more than one method of authentication in a request.")
 def test_two_proofs_at_once(machine: App) -> None:
-    fields = {"client_id": machine.id, "client_secret": machine.secret}
+    fields: dict[str, Any] = {"client_id": machine.id, "client_secret": machine.secret}
     answer = machine.token("client_credentials", **fields)
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
 
@@ -114,9 +116,7 @@ def test_json_is_refused(machine: App) -> None:
 @clause("RFC 6749", "3.2", "A parameter that stands twice is refused.")
 def test_a_parameter_twice(machine: App) -> None:
     body = "grant_type=client_credentials&scope=keys%3Aread&scope=keys%3Asign"
-    answer = machine.provider.http.post(
-        "/oauth2/token", content=body, headers=FORM, auth=(machine.id, machine.secret)
-    )
+    answer = machine.provider.http.post("/oauth2/token", content=body, headers=FORM, auth=(machine.id, machine.secret))
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
 
 
@@ -191,8 +191,6 @@ def test_altered_access_tokens(machine: App) -> None:
     forged = RSAKey.generate_key(2048)
     kid = part(token, 0)["kid"]
     other = machine.assertion(forged, **said)
-    import json
-
     more = b64(json.dumps(said | {"scope": "platform:admin"}).encode())
     own = jws.serialize_compact(
         {"alg": "RS256", "typ": "at+jwt", "kid": kid}, json.dumps(said), forged, algorithms=["RS256"]
@@ -223,7 +221,7 @@ def test_an_assertion(signer: App) -> None:
         {"sub": None}, {"exp": 1}, {"exp": None}, {"exp": "soon"}, {"jti": None}, {"jti": ""},
     ],
 )  # fmt: skip
-def test_an_assertion_that_says_something_else(signer: App, said: dict[str, object]) -> None:
+def test_an_assertion_that_says_something_else(signer: App, said: dict[str, Any]) -> None:
     assert _by_assertion(signer, signer.assertion(**said)) == (401, "invalid_client")
 
 
@@ -253,8 +251,6 @@ def test_an_assertion_twice(signer: App) -> None:
 
 @clause("RFC 7523", "3", "An assertion by another key, by no key or by a shared secret is refused.")
 def test_an_assertion_by_somebody_else(signer: App, machine: App) -> None:
-    from joserfc.jwk import OctKey
-
     other = RSAKey.generate_key(2048, parameters={"kid": "one"})
     assert _by_assertion(signer, signer.assertion(other)) == (401, "invalid_client")
     head, body, _ = signer.assertion().split(".")

@@ -14,6 +14,7 @@ import httpx
 import psycopg
 from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
+from joserfc.jws import JWSRegistry
 
 from nsl.cli.up.postgres import OWNER
 from tests.support.people import Person
@@ -66,7 +67,10 @@ class ProofKey:
             said["ath"] = b64(hashlib.sha256(token.encode()).digest())
         said = {name: value for name, value in (said | claims).items() if value is not None}
         head = {"typ": "dpop+jwt", "alg": "ES256", "jwk": self.key.as_dict(private=False)} | (header or {})
-        return jwt.encode(head, said, self.key, algorithms=[head["alg"]])
+        # By hand: the library does not write what it would not read.
+        signed = b".".join(b64(json.dumps(each).encode()).encode() for each in (head, said))
+        signature = JWSRegistry.algorithms["ES256"].sign(signed, self.key)
+        return f"{signed.decode()}.{b64(signature)}"
 
 
 @dataclass
@@ -80,18 +84,18 @@ class App:
     redirect_uri: str = REDIRECT
     key: RSAKey | None = None
 
-    def proven(self, fields: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, str] | None]:
+    def proven(self, fields: dict[str, Any]) -> tuple[dict[str, Any], httpx.BasicAuth | None]:
         if self.method in ("none", "tls_client_auth"):
             return {"client_id": self.id} | fields, None
         if self.method == "client_secret_post":
             return {"client_id": self.id, "client_secret": self.secret} | fields, None
         if self.method == "private_key_jwt":
             return {"client_assertion_type": ASSERTION_TYPE, "client_assertion": self.assertion()} | fields, None
-        return fields, (self.id, self.secret)
+        return fields, httpx.BasicAuth(self.id, self.secret)
 
     def post(self, path: str, fields: dict[str, Any], headers: dict[str, str] | None = None) -> httpx.Response:
         form, basic = self.proven(fields)
-        return self.provider.http.post(path, data=form, auth=basic, headers=headers)
+        return self.provider.http.post(path, data=form, auth=basic or httpx.USE_CLIENT_DEFAULT, headers=headers)
 
     def token(self, grant: str, headers: dict[str, str] | None = None, **fields: Any) -> httpx.Response:
         return self.post("/oauth2/token", {"grant_type": grant} | fields, headers)
@@ -127,7 +131,8 @@ class App:
             "jti": secrets.token_hex(8),
         } | more  # fmt: skip
         said = {name: value for name, value in said.items() if value is not None}
-        return jwt.encode({"alg": algorithm}, said, key or self.key, algorithms=[algorithm])
+        signing: Any = key or self.key
+        return jwt.encode({"alg": algorithm}, said, signing, algorithms=[algorithm])
 
 
 @dataclass
@@ -152,8 +157,7 @@ class Browser:
         self.provider.owner(
             said["tenant"],
             said["sub"],
-            "UPDATE sessions SET cookie_sha256 = %s, authenticated_at = now() - %s * interval '1 second'"
-            " WHERE id = %s",
+            "UPDATE sessions SET cookie_sha256 = %s, authenticated_at = now() - %s * interval '1 second' WHERE id = %s",
             hashlib.sha256(cookie.encode()).digest(),
             seconds_ago,
             said["sid"],
@@ -173,6 +177,33 @@ class Browser:
         answer = self.authorize(app, **more)
         assert answer.status_code == 303, answer.text
         return told(answer, more.get("redirect_uri") or app.redirect_uri)
+
+    def submit(self, page: str, fields: dict[str, str]) -> httpx.Response:
+        """Send a form of one of our pages."""
+        return self.http.post(page, data=fields, headers={"Origin": self.provider.base_url})
+
+    def walk(self, app: App, *, decision: str = "allow", **more: Any) -> tuple[dict[str, str], list[str]]:
+        """As a person does it, over the pages: what the application is told, and the pages that were seen."""
+        answer, seen = self.authorize(app, **more), list[str]()
+        for _ in range(6):
+            assert answer.status_code == 303, answer.text
+            location = answer.headers["location"]
+            if not location.startswith(("/", self.provider.base_url)):
+                return told(answer, more.get("redirect_uri") or app.redirect_uri), seen
+            answer = self.http.get(location)
+            if answer.status_code != 200:
+                continue
+            path = urlsplit(location).path
+            seen.append(path)
+            fields = dict(parse_qsl(urlsplit(location).query))
+            if path == "/console/login":
+                fields |= {"email": self.person.email, "password": self.person.password}
+            answer = self.submit(path, fields | ({"decision": decision} if path == "/console/consent" else {}))
+        raise AssertionError(f"no end after {seen}")
+
+    def decide(self, user_code: str, decision: str = "allow") -> httpx.Response:
+        """Type in a device's code."""
+        return self.submit("/console/device", {"user_code": user_code, "decision": decision})
 
     def code(self, app: App, **more: Any) -> str:
         """A code, with consent."""
@@ -216,7 +247,7 @@ class Provider:
         with psycopg.connect(self.service.postgres.url(OWNER)) as connection:
             connection.execute("SELECT set_config('app.current_tenant', %s, true)", [tenant])
             connection.execute("SELECT set_config('app.current_subject', %s, true)", [user])
-            done = connection.execute(statement, parameters)  # type: ignore[arg-type]  # texts of the tests
+            done = connection.execute(statement, parameters)
             assert done.rowcount >= 1
 
     def consent(self, person: Person, app: App, scope: str) -> None:

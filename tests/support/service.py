@@ -1,7 +1,7 @@
 """The API as `nsl serve` runs it, on a real PostgreSQL and a real key enclave, with both chains' nodes down."""
 
 import asyncio
-from collections.abc import AsyncIterator, Generator, Sequence
+from collections.abc import AsyncIterator, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,8 +89,8 @@ class Tenant:
 
 
 @asynccontextmanager
-async def serving(directory: Path) -> AsyncIterator[Service]:
-    """Start PostgreSQL, the enclave and the API, migrated and bootstrapped."""
+async def serving(directory: Path, more: Mapping[str, str] | None = None) -> AsyncIterator[Service]:
+    """Start PostgreSQL, the enclave and the API, migrated and bootstrapped; ``more``: settings beside the usual."""
     async with running(directory) as (state, supervisor):
         tls = state.folder("tls")
         make_certificates(tls)
@@ -120,6 +120,7 @@ async def serving(directory: Path) -> AsyncIterator[Service]:
             # Tests sign in far more often from one address than people do.
             "NSL_SIGN_INS_PER_MINUTE": "100000",
             "NSL_ADDRESS_REQUESTS_PER_MINUTE": "1000000",
+            **(more or {}),
         }
         admin = await wiring.bootstrap_admin(Settings.from_environment(environment))
 

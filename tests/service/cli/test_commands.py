@@ -14,6 +14,7 @@ from tests.support.live import NSL, Live
 GROUPS = [(), ("keys",), ("tx",), ("admin",)]
 COMMANDS = [
     ("up",), ("faucet",), ("serve",), ("work",), ("migrate",), ("version",), ("admin", "bootstrap"),
+    ("admin", "break-glass"), ("login",), ("logout",), ("whoami",),
     ("keys", "create"), ("keys", "list"), ("keys", "get"), ("keys", "sign"),
     ("tx", "send"), ("tx", "wait"), ("tx", "get"), ("tx", "list"),
 ]  # fmt: skip

@@ -5,6 +5,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Generator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,6 +17,8 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from nsl.cli.up.process import console_script, free_port
+from tests.service.console.visits import SignIn, browser
+from tests.support.people import Person
 from tests.support.require import require
 from tests.support.service import Service
 
@@ -58,8 +61,9 @@ def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     raise AssertionError(f"the API did not start: {log.read_text()[-2000:]}")
 
 
-@pytest.fixture(scope="session")
-def chromium() -> Generator[Browser]:
+@pytest.fixture(scope="module")
+def chromium(console: str) -> Generator[Browser]:
+    """After the API and for one module alone: while it lives, its event loop counts as this thread's running one."""
     require(CHROMIUM.exists(), f"there is no {CHROMIUM}: apt-get install chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
@@ -98,3 +102,17 @@ def application() -> Generator[Application]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture
+def sign_in(service: Service) -> Generator[SignIn]:
+    """Browsers in which somebody signs in."""
+    with ExitStack() as opened:
+
+        def make(person: Person, **more: str) -> tuple[httpx.Client, httpx.Response]:
+            client = opened.enter_context(browser(service))
+            answer = client.post("/console/login", data={"email": person.email, "password": person.password} | more)
+            assert answer.status_code == 303, answer.text
+            return client, answer
+
+        yield make

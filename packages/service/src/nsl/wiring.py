@@ -261,6 +261,7 @@ async def bootstrap_admin(settings: Settings) -> dict[str, Any]:
 
 async def open_break_glass(settings: Settings, reason: str, minutes: int) -> dict[str, Any]:
     """``nsl admin break-glass``: an administrator's credentials that end by themselves. Raises TenantUnknown."""
+    configure_logs(settings.log_level)
     async with Database(needed(settings.database_owner_url, "NSL_DATABASE_OWNER_URL"), connections_max=1) as owner:
         made, expires_at = await break_glass(owner, reason, minutes)
         return _credentials(settings, made) | {"expires_at": expires_at.isoformat()}

@@ -35,6 +35,9 @@ SELECT hash FROM passwords WHERE user_id = %(id)s
 INSERT INTO passwords (user_id, hash) VALUES (%(id)s, %(hash)s)
 ON CONFLICT (user_id) DO UPDATE SET hash = excluded.hash, changed_at = now()
 
+-- name: delete_password
+DELETE FROM passwords WHERE user_id = %(id)s
+
 -- name: totp
 SELECT secret, confirmed_at IS NOT NULL AS confirmed, last_step FROM totps WHERE user_id = %(id)s
 

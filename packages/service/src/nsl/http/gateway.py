@@ -165,6 +165,8 @@ class Gateway:
         """Take the caller's address and certificate from a proxy of ours, and from nobody else."""
         if _address(scope) not in self._policy.trusted_proxies:
             return
+        # What the proxy connects with is its own, and nobody's that it speaks for.
+        scope.pop("nsl.certificate", None)
         if forwarded := headers.get(b"x-forwarded-for"):
             # The last is the one that our proxy saw; those before it, anybody may have written.
             scope["client"] = (forwarded.decode("latin-1").rpartition(",")[2].strip(), 0)

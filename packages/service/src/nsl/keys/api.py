@@ -178,7 +178,7 @@ async def list_keys(
 
 @get("/v1/keys/{key_id:uuid}", operation_id="getKey", summary="A key", tags=["keys"])
 async def get_key(
-    caller: Annotated[Caller, Requires(Scope.KEYS_READ)], keys: KeysOf, key_id: FromPath[UUID]
+    caller: Annotated[Caller, Requires(Scope.KEYS_READ, resource="key_id")], keys: KeysOf, key_id: FromPath[UUID]
 ) -> KeyView:
     return _view(await keys.get(caller.tenant, key_id))
 
@@ -191,7 +191,7 @@ async def get_key(
     status_code=HTTP_200_OK,
 )
 async def sign(
-    caller: Annotated[Caller, Requires(Scope.KEYS_SIGN)],
+    caller: Annotated[Caller, Requires(Scope.KEYS_SIGN, resource="key_id")],
     keys: KeysOf,
     idempotency: Once,
     key_id: FromPath[UUID],
@@ -217,7 +217,7 @@ async def sign(
     status_code=HTTP_200_OK,
 )
 async def sign_batch(
-    caller: Annotated[Caller, Requires(Scope.KEYS_SIGN)],
+    caller: Annotated[Caller, Requires(Scope.KEYS_SIGN, resource="key_id")],
     keys: KeysOf,
     quota: Quota,
     idempotency: Once,

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import httpx
 import msgspec
@@ -21,11 +22,20 @@ TIMEOUT_SECONDS: Final = 5.0
 ATTEMPTS_MAX: Final = 8
 EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
 _OK: Final = (200, 204)
+_LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 #: a key that is younger may not be known yet to those who keep our key set
 _PUBLISHED_BEFORE: Final = timedelta(hours=1)
 
 _log = structlog.get_logger("nsl.oauth")
 _notices = Counter("nsl_logout_notices_total", "Logout notices to applications, by outcome.", ["outcome"])
+
+
+def _is_elsewhere(uri: str, issuer: str) -> bool:
+    """HTTPS and not this machine, which a tenant must not reach through us; a layer on one machine may call itself."""
+    parts = urlsplit(uri)
+    if urlsplit(issuer).hostname in _LOOPBACK:
+        return True
+    return parts.scheme == "https" and parts.hostname not in _LOOPBACK
 
 
 class LogoutNotices:
@@ -42,15 +52,20 @@ class LogoutNotices:
             notice = await store.one(connection, "next_notice")
             if notice is None:
                 return 0
-            try:
-                token = await self._token(connection, notice)
-                async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, follow_redirects=False) as client:
-                    answer = await client.post(notice["uri"], data={"logout_token": token})
-                told = answer.status_code in _OK
-            except (httpx.HTTPError, Unavailable):
-                told = False
+            told = await self._tell(connection, notice)
             await self._note(connection, notice, told=told)
         return 1
+
+    async def _tell(self, connection: Connection, notice: dict[str, Any]) -> bool:
+        if not _is_elsewhere(notice["uri"], self._issuer):
+            return False
+        try:
+            token = await self._token(connection, notice)
+            async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, follow_redirects=False) as client:
+                answer = await client.post(notice["uri"], data={"logout_token": token})
+        except (httpx.HTTPError, Unavailable):
+            return False
+        return answer.status_code in _OK
 
     async def _note(self, connection: Connection, notice: dict[str, Any], *, told: bool) -> None:
         attempts = notice["attempts"] + 1

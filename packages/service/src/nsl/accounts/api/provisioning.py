@@ -13,17 +13,15 @@ from litestar import Response, delete, get, patch, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
 
+from nsl.accounts.api.scim import GROUP, USER, ScimGroup, ScimMember, ScimName, ScimPatch, ScimUser
 from nsl.accounts.api.views import RegistrationOf
 from nsl.identity.model import Caller, Group, Member, Requires, Scope
 from nsl.identity.service import Directory
-from nsl.kit.decoding import Label, Unreadable
+from nsl.kit.decoding import Unreadable
 
 PAGE_MAX = 200
 MEDIA_TYPE = "application/scim+json"
-USER = "urn:ietf:params:scim:schemas:core:2.0:User"
-GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
 LIST = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
-PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 
 DirectoryOf = NamedDependency[SkipValidation[Directory]]
 Start = Annotated[int, QueryParameter(name="startIndex", ge=1)]
@@ -31,47 +29,6 @@ Count = Annotated[int, QueryParameter(ge=0, le=PAGE_MAX)]
 Filter = Annotated[str | None, QueryParameter(max_length=500)]
 _EQUALS = re.compile(r'\s*(\w+)\s+eq\s+"((?:[^"\\]|\\.)*)"\s*', re.IGNORECASE)
 _MEMBER = re.compile(r'members\[value eq "([0-9a-fA-F-]{36})"\]', re.IGNORECASE)
-
-
-class ScimName(msgspec.Struct, frozen=True):
-    formatted: str | None = None
-    givenName: str | None = None  # noqa: N815 - RFC 7643's names, here and below
-    familyName: str | None = None  # noqa: N815
-
-
-class ScimUser(msgspec.Struct, frozen=True):
-    """``userName`` is the address. What else a system sends is allowed, and not kept."""
-
-    userName: Annotated[str, msgspec.Meta(max_length=254)]  # noqa: N815
-    schemas: tuple[str, ...] = (USER,)
-    externalId: Annotated[str, msgspec.Meta(max_length=200)] | None = None  # noqa: N815
-    displayName: Label | None = None  # noqa: N815
-    name: ScimName | None = None
-    active: bool = True
-
-
-class ScimMember(msgspec.Struct, frozen=True):
-    value: UUID
-
-
-class ScimGroup(msgspec.Struct, frozen=True):
-    displayName: Label  # noqa: N815
-    schemas: tuple[str, ...] = (GROUP,)
-    externalId: Annotated[str, msgspec.Meta(max_length=200)] | None = None  # noqa: N815
-    members: list[ScimMember] = []
-
-
-class ScimOperation(msgspec.Struct, frozen=True):
-    """``op`` in any case: some systems write Add."""
-
-    op: Annotated[str, msgspec.Meta(pattern="^(?i:add|replace|remove)$")]
-    path: str | None = None
-    value: Any = None
-
-
-class ScimPatch(msgspec.Struct, frozen=True):
-    Operations: Annotated[list[ScimOperation], msgspec.Meta(min_length=1, max_length=100)]
-    schemas: tuple[str, ...] = (PATCH,)
 
 
 @get(

@@ -218,10 +218,7 @@ class Registration:
             await work_for(connection, tenant)
             row = link_data(await store.one(connection, "accept_invitation", id=UUID(data["invitation"])))
             user = await self._known_or_new(connection, row["email"], display_name)
-            if hashed is not None and await store.one(connection, "password", id=user) is None:
-                await store.do(connection, "set_password", id=user, hash=hashed)
-            # Whoever has the link reads the address's mail.
-            await store.do(connection, "verify_email", id=user)
+            await self._take_over(connection, user, hashed)
             await join(connection, tenant, user, row["roles"])
             await note_by(connection, tenant, "invitation.accepted", str(user), row["email"])
 
@@ -237,7 +234,8 @@ class Registration:
             user = await self._known_or_new(connection, address, display_name)
             if not await join(connection, caller.tenant, user, (), external_id):
                 raise NameTaken("This person belongs to the tenant already.", field="userName")
-            if known is None:
+            person = await store.user(connection, user)
+            if known is None or person is None or not person.email_verified:
                 await self._mail_link(connection, address, "reset-password", user, INVITATION_SECONDS, _PROVISIONED)
             await note(connection, caller, "user.provisioned", str(user))
         return user
@@ -297,6 +295,19 @@ class Registration:
         await store.insert_user(connection, user, address, name, verified=False)
         return user
 
+    async def _take_over(self, connection: Connection, user: UUID, hashed: str | None) -> None:
+        """Whoever has the link reads the address's mail: the account is theirs, if nobody proved so before.
+
+        A password that somebody chose without proving it must not open the account once it is verified.
+        """
+        person = await store.user(connection, user)
+        proved = person is not None and person.email_verified
+        if not proved:
+            await store.do(connection, "delete_password", id=user)
+        if hashed is not None and await store.one(connection, "password", id=user) is None:
+            await store.do(connection, "set_password", id=user, hash=hashed)
+        await store.do(connection, "verify_email", id=user)
+
     async def _mail_link(
         self, connection: Connection, address: str, purpose: str, user: UUID, seconds: int, text: str
     ) -> None:
@@ -311,7 +322,10 @@ class Registration:
             raise TooManyAttempts("Too many mails to this address; try again in an hour.", retry_after_seconds=3600)
 
 
-_VERIFY = "Verify your address\nFollow this link to use your account of the Neo Service Layer:\n\n{link}\n"
+_VERIFY = (
+    "Verify your address\nFollow this link to use your account of the Neo Service Layer:\n\n{link}\n\n"
+    "If you did not register, do nothing: whoever did cannot use it without this link.\n"
+)
 _RESET = (
     "Reset your password\nFollow this link within half an hour to choose a new password:\n\n{link}\n\n"
     "If you did not ask for it, do nothing: your password stays.\n"

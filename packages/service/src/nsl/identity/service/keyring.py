@@ -18,7 +18,7 @@ from joserfc.jwk import RSAKey
 from nsl.identity import store
 from nsl.identity.ports import TokenSigner
 from nsl.identity.store import TokenKey
-from nsl.kit.clock import monotonic, now
+from nsl.kit.clock import monotonic, now, pause
 from nsl.kit.db import Database
 from nsl.kit.ids import new_id
 from nsl_protocol.enclave.messages import TokenKind
@@ -26,7 +26,7 @@ from nsl_protocol.enclave.messages import TokenKind
 ROTATION: Final = timedelta(days=7)
 PUBLISHED_BEFORE: Final = timedelta(hours=1)
 PUBLISHED_AFTER: Final = timedelta(hours=1)
-RELOADED_SECONDS: Final = 1.0
+RELOADED_SECONDS: Final = 0.05
 #: how long the keys are believed without asking, so that one made by another replica is taken up
 BELIEVED_SECONDS: Final = 300.0
 
@@ -57,9 +57,12 @@ class Keyring:
     async def verifying(self, kid: str) -> RSAKey:
         """Raises KeyError for a key that is not ours, or not any more."""
         if kid not in self._keys.verifying:
+            asked_at = monotonic()
             async with self._loading:
-                # Another replica may have made a key since; but a forgery must not make us ask each time.
-                if monotonic() - self._loaded_at > RELOADED_SECONDS:
+                # Another replica may have made a key just now. Forgeries must not make us ask for each of them: all
+                # that wait here share one look, and looks come at a distance.
+                if self._loaded_at < asked_at:
+                    await pause(max(0.0, self._loaded_at + RELOADED_SECONDS - asked_at))
                     await self._load()
         return self._keys.verifying[kid]
 
@@ -96,10 +99,11 @@ class Keyring:
             await store.insert_token_key(connection, kid, made.public_key, made.wrapped)
 
     async def _load(self) -> None:
+        began = monotonic()
         async with self._database.transaction() as connection:
             keys = await store.token_keys(connection, made_after=now() - ROTATION - PUBLISHED_AFTER)
         self._keys = _Keys(tuple(keys), {key.kid: RSAKey.import_key(_jwk(key)) for key in keys})
-        self._loaded_at = monotonic()
+        self._loaded_at = began
 
 
 def _jwk(key: TokenKey) -> dict[str, Any]:

@@ -103,10 +103,12 @@ def _once(items: Any) -> dict[str, str]:
 
 async def proof_of(request: Asked, proofs: Proofs) -> Binding | None:
     """What the sender of a request proves to hold: a DPoP key, else its certificate. Raises TokenRefused."""
-    proof = request.headers.get("dpop")
-    if proof is not None:
+    proofs_sent = request.headers.getall("dpop", [])
+    if len(proofs_sent) > 1:
+        raise TokenRefused("invalid_dpop_proof", "Send one DPoP proof.")
+    if proofs_sent:
         try:
-            return await proofs.dpop(proof, request.method, request.scope["path"], None)
+            return await proofs.dpop(proofs_sent[0], request.method, request.scope["path"], None)
         except ProofRefused as refused:
             raise TokenRefused("invalid_dpop_proof", refused.detail) from refused
     certificate = request.scope.get(CERTIFICATE)

@@ -70,7 +70,10 @@ class ClientAuthentication:
         if client is not None and client.auth_method is AuthMethod.NONE:
             return client
         if client is not None and client.auth_method is AuthMethod.TLS and certificate is not None:
-            subject = x509.load_der_x509_certificate(certificate).subject.rfc4514_string()
+            try:
+                subject = x509.load_der_x509_certificate(certificate).subject.rfc4514_string()
+            except ValueError as error:
+                raise _unknown() from error
             if hmac.compare_digest(subject.encode(), (client.tls_subject_dn or "").encode()):
                 return client
         raise _unknown()

@@ -15,7 +15,7 @@ from nsl.accounts.errors import NoTenant, RefreshRefused
 from nsl.accounts.model import Session
 from nsl.accounts.service import Issued, Registration, Sessions
 from nsl.identity.errors import BadToken, DelegationUnknown, TenantClosed, TokenRefused
-from nsl.identity.model import TOKEN_SECONDS, Binding, Caller, Client, GrantType, granted_scopes
+from nsl.identity.model import FIRST_PARTY, TOKEN_SECONDS, Binding, Caller, Client, GrantType, granted_scopes
 from nsl.identity.service import (
     AccessToken,
     Directory,
@@ -214,7 +214,7 @@ class Grants:
 
     async def _exchange(self, client: Client, fields: Mapping[str, str], binding: Binding | None) -> Granted:
         """RFC 8693: a narrower token, for a client acting for the subject; or by a delegation, for another person."""
-        wanted = {"requested_token_type": ACCESS_TOKEN_TYPE} | fields
+        wanted = {"requested_token_type": ACCESS_TOKEN_TYPE, **fields}
         for name in ("subject_token_type", "requested_token_type"):
             if wanted.get(name) != ACCESS_TOKEN_TYPE:
                 raise TokenRefused("invalid_request", f"{name} is {ACCESS_TOKEN_TYPE}.")
@@ -232,8 +232,9 @@ class Grants:
         if caller.actor is not None:
             raise TokenRefused("invalid_grant", "What was exchanged once is not exchanged again.")
         seconds = subject.expires - unix_seconds()
-        if "delegation" in fields:
+        if "delegation" in fields and client.tenant in (None, caller.tenant):
             made, allowed, seconds = await self._delegated(fields["delegation"], subject.caller, seconds)
+            allowed = tuple(scope for scope in allowed if scope in client.scopes)
         elif client.tenant == caller.tenant:
             made = Subject(
                 id=caller.id,
@@ -252,6 +253,9 @@ class Grants:
         return Granted(access, _type(binding), issued_token_type=ACCESS_TOKEN_TYPE)
 
     async def _delegated(self, text: str, caller: Caller, seconds: int) -> tuple[Subject, tuple[str, ...], int]:
+        if caller.client not in FIRST_PARTY:
+            # What the person let an application have says nothing of what they act for others with.
+            raise TokenRefused("invalid_grant", "A delegation is used with a token of our own applications.")
         try:
             found, allowed = await self._directory.delegated(caller.tenant, UUID(text), caller.id)
         except (ValueError, DelegationUnknown) as error:

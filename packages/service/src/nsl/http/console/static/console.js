@@ -83,14 +83,20 @@ async function addPasskey() {
   location.reload();
 }
 
+// The browser's own words help nobody.
+function reason(error) {
+  if (error.name === "SecurityError") return "Passkeys work only where this service has a name of its own and HTTPS.";
+  if (error.name === "InvalidStateError") return "This device holds a passkey of yours already.";
+  return "The passkey was not used: cancelled, or none fits.";
+}
+
 async function telling(place, action) {
   const alert = place.querySelector("[data-passkey-error]");
   alert.hidden = true;
   try {
     await action();
   } catch (error) {
-    // The browser's own words on a cancelled or timed-out question help nobody.
-    alert.textContent = error instanceof DOMException ? "The passkey was not used: cancelled, or none fits." : error.message;
+    alert.textContent = error instanceof DOMException ? reason(error) : error.message;
     alert.hidden = false;
   }
 }
