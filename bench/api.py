@@ -7,32 +7,36 @@ one process each, asked in turns; medians over the rounds.
 import asyncio
 import contextlib
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from statistics import median
 from uuid import UUID
 
 import httpx
 
-from bench.api_server import MODES
+from bench.api_server import ISSUER, MODES
 from bench.figures import Figure, report, say, wants_json
 from bench.load import Load, load
 from nsl.adapters.enclave import EnclaveClient
 from nsl.cli.up.certificates import make_certificates
 from nsl.cli.up.kme import Kme
 from nsl.cli.up.postgres import APP, OWNER, Postgres
+from nsl.cli.up.process import Child, ProcessSpec, listens
 from nsl.cli.up.state import StateFolder
 from nsl.cli.up.supervisor import Supervisor
-from nsl.identity.model import DEFAULT_PLAN, Caller, Plan, Scope
-from nsl.identity.service import Tenancy
+from nsl.identity.model import DEFAULT_PLAN, Caller, ClientDraft, Plan, Scope
+from nsl.identity.service import Revocations, Tenancy
 from nsl.keys.model import KeyPolicy, Usage
 from nsl.keys.service import Keys
 from nsl.kit import migrate
 from nsl.kit.db import Database
+from nsl.kit.replicas import LocalBus
 from nsl_protocol.enclave.messages import Curve
 
 ROUNDS = 5
@@ -74,12 +78,11 @@ async def _parts() -> AsyncIterator[tuple[dict[str, str], UUID, str, tuple[str, 
                 await migrate.apply(server.url(OWNER), phase)
             host, _, port = kme.address.rpartition(":")
             async with Database(server.url(APP)) as database, EnclaveClient(host, int(port), tls) as enclave:
-                tenancy = Tenancy(database)
+                tenancy = Tenancy(database, Revocations(database, LocalBus()))
                 tenant = await tenancy.create_tenant("bench", PLAN)
                 caller = Caller("bench", tenant.id, tenant.id, frozenset(Scope), DEFAULT_PLAN)
-                client = await tenancy.create_client(
-                    caller, tenant=None, name="bench", scopes=[Scope.KEYS_READ], auth_method=None
-                )
+                draft = ClientDraft(name="bench", scopes=frozenset({Scope.KEYS_READ}))
+                client = await tenancy.create_client(caller, None, draft)
                 key = await Keys(database, enclave).create(
                     caller,
                     name="bench",
@@ -88,12 +91,32 @@ async def _parts() -> AsyncIterator[tuple[dict[str, str], UUID, str, tuple[str, 
                     policy=KeyPolicy(),
                     rotation_days=90,
                 )
+            redis = await _redis(state, supervisor)
             environment = {
                 "NSL_DATABASE_URL": server.url(APP),
                 "NSL_KME_ADDRESS": kme.address,
                 "NSL_TLS_DIR": str(tls),
+                "NSL_ISSUER": ISSUER,
+                "NSL_ADDRESS_REQUESTS_PER_MINUTE": "1000000",
+                **({} if redis is None else {"NSL_REDIS_URL": redis}),
             }
             yield environment, tenant.id, str(key.id), (str(client.client.id), client.secret)
+
+
+async def _redis(state: StateFolder, supervisor: Supervisor) -> str | None:
+    """The Redis that limits are shared by; without the program, they are the process's own."""
+    if shutil.which("redis-server") is None:
+        say("redis-server is not installed: limits are taken from the process itself")
+        return None
+    port = state.port("redis")
+    command = ("redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(state.path))
+    ready = partial(_listens, port)
+    await supervisor.start(ProcessSpec(name="redis", command=command, ready=ready, advice=""))
+    return f"redis://127.0.0.1:{port}/0"
+
+
+async def _listens(port: int, _: Child) -> bool:
+    return await listens(port)
 
 
 async def measure() -> dict[str, list[Load]]:

@@ -10,6 +10,7 @@ import uvicorn
 import uvloop
 from fastapi import FastAPI
 
+from nsl import wiring
 from nsl.adapters.enclave import EnclaveClient
 from nsl.http.app import SERVICES, Layers, application, router
 from nsl.http.gateway import Policy
@@ -62,13 +63,17 @@ async def main(mode: str, port: int, tenant: UUID) -> None:
         await serve(fastapi(), port)
         return
     settings = Settings.from_environment(os.environ)
+    if mode == "layers":
+        async with wiring.api(settings) as application_as_served:
+            await serve(application_as_served, port)
+        return
     async with (
         Database(needed(settings.database_url, "NSL_DATABASE_URL"), connections_max=16) as database,
         EnclaveClient(settings.kme_host, settings.kme_port, settings.tls_dir) as enclave,
     ):
         revocations = Revocations(database, LocalBus())
         tokens = Tokens(database, Keyring(database, enclave), revocations, ISSUER)
-        keys = Keys(database, enclave, cached=mode != "layers-uncached")
+        keys = Keys(database, enclave, cached=mode == "no-layers")
         services = dict.fromkeys(SERVICES, object()) | {"tokens": tokens, "keys": keys}
         services.pop("description")
         if mode == "no-layers":
