@@ -1,4 +1,3 @@
-# ruff: noqa: ARG001 - every handler states its authority in `caller`
 """One's own account: who, where, and everywhere one is signed in."""
 
 from typing import Any, Final

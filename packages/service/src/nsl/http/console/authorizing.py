@@ -1,4 +1,3 @@
-# ruff: noqa: ARG001 - every handler states its authority in `caller`
 """What a person is asked when an application wants something of theirs: consent, and a device's code."""
 
 from typing import Any, Final

@@ -1,4 +1,3 @@
-# ruff: noqa: ARG001 - every handler states its authority in `caller`
 """Signing in, with a password or a passkey, and signing out."""
 
 from dataclasses import dataclass

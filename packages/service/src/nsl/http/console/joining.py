@@ -1,4 +1,3 @@
-# ruff: noqa: ARG001 - every handler states its authority in `caller`
 """Registering, and what mailed links lead to. A link's token stands behind its #, where only the script reads it."""
 
 from collections.abc import Awaitable

@@ -1,4 +1,3 @@
-# ruff: noqa: ARG001 - every handler states its authority in `caller`
 """Templates, static files, and the headers that every page carries."""
 
 import re

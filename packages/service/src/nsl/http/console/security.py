@@ -1,4 +1,3 @@
-# ruff: noqa: ARG001 - every handler states its authority in `caller`
 """How one signs in: password, one-time passwords, passkeys. Changes need a sign-in of a short time ago."""
 
 from typing import Any, Final

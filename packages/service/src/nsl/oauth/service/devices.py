@@ -51,7 +51,14 @@ class Devices:
         """A new pair of codes. Raises TokenRefused."""
         scopes = granted_scopes(scope, (*client.scopes, *OPENID_SCOPES))
         user_code = "".join(_LETTERS[byte % len(_LETTERS)] for byte in _even_bytes())
-        data = {"client": str(client.id), "name": client.name, "scopes": list(scopes), "status": "waiting"}
+        data = {
+            "client": str(client.id),
+            "name": client.name,
+            "scopes": list(scopes),
+            "status": "waiting",
+            # An application acts in its own tenant alone; ours, in whichever the person works in.
+            "tenant": None if client.tenant is None else str(client.tenant),
+        }
         await self._one_time.make("device-user", data, seconds=SECONDS, secret=user_code)
         device_code = await self._one_time.make(
             "device", {"client": str(client.id), "user_code": user_code}, seconds=SECONDS
@@ -66,10 +73,15 @@ class Devices:
         return Waiting(UUID(data["client"]), data["name"], tuple(data["scopes"]))
 
     async def decide(self, user_code: str, session: Session, *, given: bool) -> bool:
-        """The person's answer, in the tenant that they work in. False when the code does not wait any more."""
+        """The person's answer, in the tenant that they work in.
+
+        False when the code does not wait any more, or is of another tenant's application.
+        """
         code = _plain(user_code)
-        data = await self._one_time.take("device-user", code)
-        if data is None or data["status"] != "waiting":
+        data = await self._one_time.look("device-user", code)
+        if data is None or data["status"] != "waiting" or data["tenant"] not in (None, str(session.tenant)):
+            return False
+        if await self._one_time.take("device-user", code) is None:
             return False
         decided: dict[str, Any] = data | {"status": "given" if given else "denied"}
         if given:
