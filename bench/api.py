@@ -97,7 +97,8 @@ async def _parts() -> AsyncIterator[tuple[dict[str, str], UUID, str, tuple[str, 
                 "NSL_KME_ADDRESS": kme.address,
                 "NSL_TLS_DIR": str(tls),
                 "NSL_ISSUER": ISSUER,
-                "NSL_ADDRESS_REQUESTS_PER_MINUTE": "1000000",
+                "NSL_ADDRESS_REQUESTS_PER_MINUTE": "10000000",
+                "NSL_SIGN_INS_PER_MINUTE": "10000000",
                 **({} if redis is None else {"NSL_REDIS_URL": redis}),
             }
             yield environment, tenant.id, str(key.id), (str(client.client.id), client.secret)

@@ -21,6 +21,7 @@ from nsl.keys.service import Keys
 from nsl.kit.db import Database
 from nsl.kit.limits import LocalLimiter
 from nsl.kit.replicas import LocalBus, LocalSingleUse
+from nsl.kit.telemetry import configure_logs
 from nsl.settings import Settings, needed
 
 ISSUER = "http://bench"
@@ -63,6 +64,7 @@ async def main(mode: str, port: int, tenant: UUID) -> None:
         await serve(fastapi(), port)
         return
     settings = Settings.from_environment(os.environ)
+    configure_logs("warning")
     if mode == "layers":
         async with wiring.api(settings) as application_as_served:
             await serve(application_as_served, port)

@@ -52,7 +52,8 @@ def _endpoints() -> list[Endpoint]:
     found = []
     for handler in ENDPOINTS:
         hint = get_type_hints(handler.fn, include_extras=True).get("data")
-        if hint is None:
+        # The console's pages have tests of their own: what comes there is a browser with a cookie.
+        if hint is None or min(handler.paths).startswith("/console"):
             continue
         described = msgspec.inspect.type_info(get_args(hint)[0])
         structs = described.types if isinstance(described, msgspec.inspect.UnionType) else (described,)
@@ -119,9 +120,11 @@ def _problem(answer: httpx.Response, status: int) -> dict[str, Any]:
 
 def test_what_is_public_is_listed_here() -> None:
     """By hand: nothing becomes public unseen."""
-    public = {str(each.operation_id) for each in ENDPOINTS if isinstance(stated(each.fn), Public)}
-    ours = {name for name in public if not name.startswith("console")}
-    assert ours == set(PUBLIC_BODIES) | {
+    handlers = [each for each in ENDPOINTS if isinstance(stated(each.fn), Public)]
+    pages = {min(each.paths) for each in handlers if each.operation_id is None}
+    assert all(page == "/console" or page.startswith("/console/") for page in pages)
+    public = {each.operation_id for each in handlers} - {None}
+    assert public == set(PUBLIC_BODIES) | {
         "token", "pushAuthorizationRequest", "introspect", "revoke", "deviceAuthorization", "jwks", "discovery",
         "authorize", "postAuthorize", "federate", "federationCallback", "endSessionByApplication",
         "postEndSessionByApplication", "passkeyChallenge", "live", "ready", "openapi", "docs",

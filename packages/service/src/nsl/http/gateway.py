@@ -19,7 +19,7 @@ from nsl.identity.errors import BadToken, ProofRefused
 from nsl.identity.model import DEFAULT_PLAN, Binding, Caller
 from nsl.identity.service import certificate_binding
 from nsl.kit.clock import monotonic, random_bytes
-from nsl.kit.errors import Failure, TooLarge, Unauthenticated
+from nsl.kit.errors import Failure, Malformed, TooLarge, Unauthenticated
 from nsl.kit.limits import Allowance, Limiter, exhausted
 
 BODY_BYTES_MAX: Final = 1 << 20
@@ -113,6 +113,7 @@ class Gateway:
 
         try:
             bounded = _bounded(headers, receive)
+            _check_address_text(scope)
             await self._admit(scope, headers, added)
             await self._application(scope, bounded, noted_send)
         except Failure as failure:
@@ -269,6 +270,12 @@ def _bounded(headers: dict[bytes, bytes], receive: Receive) -> Receive:
         return message
 
     return counted
+
+
+def _check_address_text(scope: Scope) -> None:
+    """PostgreSQL holds no NUL, so no name, filter or id has one. Raises Malformed."""
+    if "\x00" in scope["path"] or b"%00" in scope.get("query_string", b""):
+        raise Malformed("The address holds a NUL character.")
 
 
 async def _refuse(failure: Failure, request_id: str, send: Send) -> None:

@@ -24,7 +24,7 @@ MEDIA_TYPE = "application/scim+json"
 LIST = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
 
 DirectoryOf = NamedDependency[SkipValidation[Directory]]
-Start = Annotated[int, QueryParameter(name="startIndex", ge=1)]
+Start = Annotated[int, QueryParameter(name="startIndex", ge=1, le=2**31 - 1)]
 Count = Annotated[int, QueryParameter(ge=0, le=PAGE_MAX)]
 Filter = Annotated[str | None, QueryParameter(max_length=500)]
 _EQUALS = re.compile(r'\s*(\w+)\s+eq\s+"((?:[^"\\]|\\.)*)"\s*', re.IGNORECASE)
