@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
 from nsl.adapters.redis import EvictionRefused, Redis, RedisAttempts, RedisBus, RedisLimiter, RedisSingleUse
+from nsl.adapters.redis import client as client_module
 from nsl.adapters.redis import limiter as limiter_module
 from nsl.kit.errors import Unavailable
 from nsl.kit.limits import Allowance, pace_of
@@ -159,12 +161,18 @@ async def test_a_busy_subject_seldom_makes_a_round_trip(own: RedisServer) -> Non
         assert await own.commands() - before <= 3
 
 
-async def test_many_subjects_at_once_wait_for_their_turn_and_not_for_the_server(own: RedisServer) -> None:
+async def test_many_at_once_wait_for_their_turn_and_not_for_the_server(
+    own: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Together they wait for far longer than one answer may take."""
+    monkeypatch.setattr(client_module, "CONNECTIONS_MAX", 1)
+
+    async def slowly(client: Any) -> bool:
+        await asyncio.sleep(client_module.OPERATION_SECONDS / 10)
+        return bool(await client.ping())
+
     async with Redis(own.url) as redis:
-        limiter, before = RedisLimiter(redis), degraded()
-        answers = await asyncio.gather(*(limiter.take(f"{index}", 1, strict=True) for index in range(1000)))
-        assert all(each.admitted for each in answers)
-        assert degraded() == before
+        assert all(await asyncio.gather(*(redis.run(slowly, certain=True) for _ in range(40))))
 
 
 async def test_permits_end_within_a_second_of_their_grant(own: RedisServer) -> None:

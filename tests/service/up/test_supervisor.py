@@ -99,7 +99,8 @@ async def test_one_that_is_never_ready_is_killed(supervisor: Supervisor) -> None
 async def test_no_setting_of_ours_reaches_a_child(supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only PATH and the like are inherited."""
     monkeypatch.setenv("NSL_DATABASE_OWNER_URL", "postgresql://secret")
-    child = await supervisor.start(spec("env", "import os; print('up', dict(os.environ)); input()", ready=_printed_all))
+    program = "import os, time; print('up', dict(os.environ), flush=True); time.sleep(600)"
+    child = await supervisor.start(spec("env", program, ready=_printed_all))
     assert "secret" not in child.output()
 
 

@@ -52,9 +52,10 @@ class Redis:
     def __init__(self, url: str, *, watch_seconds: float = WATCH_SECONDS) -> None:
         pool = driver.ConnectionPool.from_url(
             url,
-            # Ours comes first; these are for what is done outside `run`, such as a subscription's own connection.
-            socket_timeout=2 * OPERATION_SECONDS,
-            socket_connect_timeout=2 * OPERATION_SECONDS,
+            # Ours comes first; these are for what is done outside `run`, such as a subscription's own connection. They
+            # know nothing of a busy loop, so they are wide.
+            socket_timeout=4 * OPERATION_SECONDS,
+            socket_connect_timeout=4 * OPERATION_SECONDS,
             # A second attempt would take a second timeout, and might do twice what the first did unseen.
             retry=Retry(NoBackoff(), 0),
         )
@@ -83,6 +84,8 @@ class Redis:
             self._watch.cancel()
             with suppress(asyncio.CancelledError):
                 await self._watch
+        # Whoever waits for a turn still fails now: a closed connection is no place to ask.
+        self._down.set()
         with suppress(*_AWAY):
             await self._client.aclose()
 
