@@ -137,6 +137,7 @@ CALLS: dict[str, Call] = {
     "getKey": Call({"key_id": lambda w: w.key()}, own=True),
     "sign": Call({"key_id": lambda w: w.key()}, MESSAGE, own=True),
     "signBatch": Call({"key_id": lambda w: w.key()}, {"items": [MESSAGE]}, own=True),
+    "verifyQuote": Call(body={"quote": "AAAA"}),
     "listChains": Call(),
     "getBlock": Call({"chain": "neo-n3", "height": "latest"}),
     "getMinedTransaction": Call({"chain": "neo-n3", "transaction": "0x" + "11" * 32}, reached=404),

@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ROOT / "packages"
 SERVICE = PACKAGES / "service" / "src" / "nsl"
-SLICES = ("identity", "keys", "ledger", "transactions")
+SLICES = ("identity", "accounts", "oauth", "keys", "ledger", "transactions", "attestation")
 
 
 @dataclass(frozen=True)

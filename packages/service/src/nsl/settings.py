@@ -11,6 +11,7 @@ from pathlib import Path
 from nsl.kit.errors import Malformed
 
 NETWORKS = ("devnet", "testnet", "mainnet")
+SGX_MODES = ("hw", "sim")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 _PORT_MAX = 65_535
 
@@ -57,6 +58,9 @@ class Settings:
     trusted_proxies: frozenset[str]
     https_port: int | None
     https_dir: Path
+    sgx_mode: str
+    simulated_root: Path | None
+    pccs_url: str | None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -94,6 +98,9 @@ class Settings:
             trusted_proxies=frozenset(filter(None, environment.get("NSL_TRUSTED_PROXIES", "").split(","))),
             https_port=_port(environment, "NSL_HTTPS_PORT", 0) or None,
             https_dir=Path(environment.get("NSL_HTTPS_DIR", "https")),
+            sgx_mode=_one_of(environment, "NSL_SGX_MODE", SGX_MODES, "hw"),
+            simulated_root=_simulated_root(environment),
+            pccs_url=environment.get("NSL_PCCS_URL"),
         )
 
 
@@ -102,6 +109,14 @@ def needed(value: str | None, variable: str) -> str:
     if not value:
         raise BadSetting(f"{variable} is not set, and this command needs it.")
     return value
+
+
+def _simulated_root(environment: Mapping[str, str]) -> Path | None:
+    """The simulation's root certificate. Naming one in HW is refused: nothing there may know it."""
+    text = environment.get("NSL_SIMULATED_ROOT")
+    if text and environment.get("NSL_SGX_MODE", "hw").lower() != "sim":
+        raise BadSetting("NSL_SIMULATED_ROOT is only for NSL_SGX_MODE=sim.")
+    return Path(text) if text else None
 
 
 def _chain(environment: Mapping[str, str], prefix: str, id_variable: str) -> ChainSettings | None:

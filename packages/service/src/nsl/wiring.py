@@ -18,7 +18,9 @@ from nsl.adapters.mail import FileMailer, SmtpMailer
 from nsl.adapters.neo_n3 import NeoN3
 from nsl.adapters.neo_x import NeoX
 from nsl.adapters.networks import N3_NETWORKS, NEO_X_NETWORKS, PublicNetwork, chosen
+from nsl.adapters.pccs import Pccs
 from nsl.adapters.redis import Redis, RedisAttempts, RedisBus, RedisLimiter, RedisSingleUse
+from nsl.attestation.service import Attestation
 from nsl.http import tls
 from nsl.http.app import Layers, application
 from nsl.http.gateway import Application, Policy
@@ -54,10 +56,11 @@ from nsl.oauth.service import (
     Inspection,
     Logout,
 )
-from nsl.settings import Settings, needed
+from nsl.settings import BadSetting, Settings, needed
 from nsl.transactions.jobs import Pipeline
 from nsl.transactions.service import Transactions
 from nsl.worker import Worker
+from nsl_protocol.attestation.verify import INTEL, TrustAnchor
 
 API_CONNECTIONS_MAX = 16
 # Every step of both chains holds a connection while it works.
@@ -113,6 +116,7 @@ async def api(settings: Settings) -> AsyncIterator[Application]:
             "keys": keys,
             "ledger": ledger,
             "transactions": Transactions(database, found, ledger, keys),
+            "attestation": _attestation(settings),
             "health": Health(dependencies),
             "revocations": revocations,
         }
@@ -194,6 +198,17 @@ def _oauth(
         "logout": Logout(tenancy, keyring, settings.issuer),
         "federation": Federation(database, enclave, directory, registration, settings.issuer),
     }
+
+
+def _attestation(settings: Settings) -> Attestation:
+    """Raises BadSetting: the simulation's root certificate cannot be read."""
+    anchors = [INTEL]
+    if settings.simulated_root is not None:
+        try:
+            anchors.append(TrustAnchor(settings.simulated_root.read_bytes()))
+        except OSError as error:
+            raise BadSetting(f"NSL_SIMULATED_ROOT cannot be read: {error.strerror}.") from error
+    return Attestation(anchors, None if settings.pccs_url is None else Pccs(settings.pccs_url))
 
 
 @asynccontextmanager

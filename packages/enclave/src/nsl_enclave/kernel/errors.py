@@ -1,6 +1,7 @@
 """Why an enclave will not.
 
 EnclaveError
+├── PlatformError    the machine below is not what an enclave needs, or answered what it may not answer
 ├── SealError        the seal cannot be opened: another platform, another program, tampered, or newer than this code
 └── Violation        a peer broke the protocol; its connection ends
 """
@@ -8,6 +9,10 @@ EnclaveError
 
 class EnclaveError(Exception):
     """Base of the enclave's own errors; the text never holds a secret."""
+
+
+class PlatformError(EnclaveError):
+    """The machine below is not what an enclave needs, or its answer is not to be trusted. The text says what to set."""
 
 
 class SealError(EnclaveError):

@@ -1,4 +1,4 @@
-"""What an enclave program asks of the machine below it. ``simulated`` is the only platform of this version."""
+"""What an enclave program asks of the machine below it: ``gramine`` runs it in SGX, ``simulated`` in a process."""
 
 from typing import Protocol
 
@@ -15,3 +15,10 @@ class Platform(Protocol):
 
     def isolate(self) -> tuple[str, ...]:
         """Give up what is not needed any more; the names of the layers that are active."""
+
+
+class Attesting(Platform, Protocol):
+    """A platform that can prove which program runs on it."""
+
+    def quote(self, report_data: bytes) -> bytes:
+        """Exactly 64 bytes of user report data in, a DCAP quote out."""

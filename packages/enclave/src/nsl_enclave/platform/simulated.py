@@ -14,6 +14,7 @@ import nsl_enclave
 import nsl_protocol
 from nsl_enclave.kernel.clock import random_bytes
 from nsl_enclave.kernel.errors import SealError
+from nsl_enclave.kernel.files import write_private
 from nsl_enclave.platform.isolation import isolate
 
 SIGNER = "neo-service-layer-development"
@@ -59,12 +60,3 @@ def measure(program: str) -> str:
             code = path.read_bytes()
             digest.update(f"\0{package.__name__}/{path.relative_to(root).as_posix()}\0{len(code)}\0".encode() + code)
     return digest.hexdigest()
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Write a new file that only its owner can read, whole or not at all."""
-    temporary = path.with_suffix(".new")
-    temporary.unlink(missing_ok=True)
-    temporary.touch(mode=0o600, exist_ok=False)
-    temporary.write_bytes(content)
-    temporary.rename(path)

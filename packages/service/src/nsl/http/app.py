@@ -11,6 +11,7 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, OAuthFlow, OAuthFlows, SecurityScheme
 
 from nsl.accounts import api as accounts
+from nsl.attestation import api as attestation
 from nsl.http import console, documents, health
 from nsl.http.documents import Description
 from nsl.http.endpoints import SECURITY_SCHEME, bound
@@ -33,6 +34,7 @@ ENDPOINTS: tuple[HTTPRouteHandler, ...] = (
     *keys.HANDLERS,
     *ledger.HANDLERS,
     *transactions.HANDLERS,
+    *attestation.HANDLERS,
     *health.HANDLERS,
     *documents.HANDLERS,
     *console.HANDLERS,
@@ -43,7 +45,7 @@ ENDPOINTS: tuple[HTTPRouteHandler, ...] = (
 SERVICES = (
     "tokens", "tenancy", "directory", "audit", "idempotency", "keyring", "proofs", "registration", "signing_in",
     "sessions", "factors", "wallets", "grants", "client_authentication", "authorization", "device_flow", "inspection",
-    "logout", "federation", "keys", "ledger", "transactions", "health", "description",
+    "logout", "federation", "keys", "ledger", "transactions", "attestation", "health", "description",
 )  # fmt: skip
 _SCOPES = {scope.value: scope.name.replace("_", " ").lower() for scope in Scope}
 _SECURITY = SecurityScheme(

@@ -1,0 +1,1 @@
+"""Whether a quote is genuine and of an enclave that is trusted."""
