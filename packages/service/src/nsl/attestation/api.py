@@ -1,7 +1,6 @@
 """Attestation over HTTP."""
 
 import base64
-import binascii
 from datetime import datetime
 from typing import Annotated
 
@@ -66,7 +65,7 @@ async def verify_quote(
 ) -> VerdictReport:
     try:
         quote = base64.b64decode(data.quote, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # binascii's own, and another one for what is not ASCII
         raise Malformed("The quote is not base64.", field="quote") from error
     collateral = None if data.collateral is None else _collateral(data.collateral)
     report_data = None if data.report_data is None else bytes.fromhex(data.report_data)

@@ -139,7 +139,7 @@ def _quote(file: Path) -> bytes:
     for decode in (binascii.unhexlify, partial(base64.b64decode, validate=True)):
         try:
             return decode(text)
-        except (binascii.Error, ValueError):
+        except ValueError:
             continue
     return data
 

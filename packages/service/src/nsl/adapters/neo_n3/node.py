@@ -4,7 +4,6 @@ Names are the node's own (docs.neo.org, RPC API). Amounts of GAS are in datoshi,
 """
 
 import base64
-import binascii
 from typing import Any
 
 import msgspec
@@ -56,7 +55,7 @@ class StackItem(msgspec.Struct, frozen=True):
             return None
         try:
             return base64.b64decode(self.value, validate=True)
-        except binascii.Error:
+        except ValueError:
             return None
 
     def account(self) -> ScriptHash | None:
