@@ -24,8 +24,7 @@ from bench.api_server import ISSUER, MODES
 from bench.figures import Figure, report, say, wants_json
 from bench.load import Load, load
 from nsl.adapters.enclave import EnclaveClient
-from nsl.cli.up.certificates import make_certificates
-from nsl.cli.up.kme import Kme
+from nsl.cli.up.kme import Kme, development_cluster, start_cluster
 from nsl.cli.up.postgres import APP, OWNER, Postgres
 from nsl.cli.up.process import Child, ProcessSpec, listens
 from nsl.cli.up.state import StateFolder
@@ -67,17 +66,16 @@ async def _parts() -> AsyncIterator[tuple[dict[str, str], UUID, str, tuple[str, 
     """PostgreSQL and the enclave; the environment, the tenant, a key's id, a client's id and secret."""
     with tempfile.TemporaryDirectory() as folder, StateFolder(Path(folder) / "state") as state:
         async with Supervisor(state, say) as supervisor:
-            tls = state.folder("tls")
-            make_certificates(tls)
-            server, kme = Postgres.at(state), Kme.at(state, tls)
+            cluster = development_cluster(state)
+            server, kme = Postgres.at(state), Kme.at(state, cluster)
             await server.prepare()
             await supervisor.start(server.spec())
-            await supervisor.start(kme.spec())
+            await start_cluster(supervisor, cluster, [kme], may_found=True)
             await server.provision()
             for phase in migrate.PHASES:
                 await migrate.apply(server.url(OWNER), phase)
-            host, _, port = kme.address.rpartition(":")
-            async with Database(server.url(APP)) as database, EnclaveClient(host, int(port), tls) as enclave:
+            known = EnclaveClient([("127.0.0.1", kme.port)], cluster.trust(), cluster.identity())
+            async with Database(server.url(APP)) as database, known as enclave:
                 tenancy = Tenancy(database, Revocations(database, LocalBus()))
                 tenant = await tenancy.create_tenant("bench", PLAN)
                 caller = Caller("bench", tenant.id, tenant.id, frozenset(Scope), DEFAULT_PLAN)
@@ -95,7 +93,7 @@ async def _parts() -> AsyncIterator[tuple[dict[str, str], UUID, str, tuple[str, 
             environment = {
                 "NSL_DATABASE_URL": server.url(APP),
                 "NSL_KME_ADDRESS": kme.address,
-                "NSL_TLS_DIR": str(tls),
+                **cluster.environment(),
                 "NSL_ISSUER": ISSUER,
                 "NSL_ADDRESS_REQUESTS_PER_MINUTE": "10000000",
                 "NSL_SIGN_INS_PER_MINUTE": "10000000",

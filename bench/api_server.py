@@ -11,7 +11,6 @@ import uvloop
 from fastapi import FastAPI
 
 from nsl import wiring
-from nsl.adapters.enclave import EnclaveClient
 from nsl.http.app import SERVICES, Layers, application, router
 from nsl.http.gateway import Policy
 from nsl.http.log import AccessLog
@@ -71,7 +70,7 @@ async def main(mode: str, port: int, tenant: UUID) -> None:
         return
     async with (
         Database(needed(settings.database_url, "NSL_DATABASE_URL"), connections_max=16) as database,
-        EnclaveClient(settings.kme_host, settings.kme_port, settings.tls_dir) as enclave,
+        wiring.key_enclave(settings) as enclave,
     ):
         revocations = Revocations(database, LocalBus())
         tokens = Tokens(database, Keyring(database, enclave), revocations, ISSUER)

@@ -26,11 +26,13 @@ class Call:
     """``path``: by parameter, a value or what makes one. ``body``: JSON, or what makes it.
 
     ``reached``: the status of a call that the handler takes and cannot do, where doing it needs what no test can give.
+    ``query``: what the URL ends with.
     ``own``: the thing named in the path is a tenant's, so that another tenant must not find it.
     """
 
     path: dict[str, str | Callable[["World"], str]] = field(default_factory=dict)
     body: Any = None
+    query: str = ""
     reached: int | None = None
     own: bool = False
 
@@ -138,6 +140,8 @@ CALLS: dict[str, Call] = {
     "sign": Call({"key_id": lambda w: w.key()}, MESSAGE, own=True),
     "signBatch": Call({"key_id": lambda w: w.key()}, {"items": [MESSAGE]}, own=True),
     "verifyQuote": Call(body={"quote": "AAAA"}),
+    "listEnclaves": Call(),
+    "getEvidence": Call({"name": "kme"}, query="?nonce=" + "00" * 32),
     "listChains": Call(),
     "getBlock": Call({"chain": "neo-n3", "height": "latest"}),
     "getMinedTransaction": Call({"chain": "neo-n3", "transaction": "0x" + "11" * 32}, reached=404),

@@ -41,7 +41,7 @@ class Endpoint:
         return self.authority.scope is Scope.PLATFORM_ADMIN
 
     def path(self, values: dict[str, str]) -> str:
-        return _PARAMETER.sub(lambda found: values[found[1]], self.template)
+        return _PARAMETER.sub(lambda found: values[found[1]], self.template) + self.call.query
 
 
 def _method(handler: HTTPRouteHandler) -> str:

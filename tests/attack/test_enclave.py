@@ -7,22 +7,42 @@ import json
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from coincurve import PublicKey as Secp256k1Key
+from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
-from nsl.adapters.enclave import EnclaveClient
-from nsl.cli.up.certificates import make_certificates
-from nsl_protocol.enclave.messages import FRAME_BYTES_MAX, Curve, GetStatus, KeyName, SignMessage, SignOrder, Status
+from nsl.adapters.enclave import EnclaveClient, visit
+from nsl_protocol.cluster.manifest import Program
+from nsl_protocol.enclave.membership import ApplyManifest, Bootstrap, PrepareJoin, SubmitShare
+from nsl_protocol.enclave.messages import (
+    FRAME_BYTES_MAX,
+    CreateKey,
+    Curve,
+    GetStatus,
+    KeyName,
+    Request,
+    Seal,
+    Sign,
+    SignMessage,
+    SignOrder,
+    Status,
+    Unseal,
+)
 from nsl_protocol.enclave.wire import call_frame, read_reply
 from nsl_protocol.evm.keccak import keccak256
 from nsl_protocol.evm.transaction import FeeMarketTransaction, LegacyTransaction
@@ -98,18 +118,27 @@ async def test_the_judge_of_this_test_knows_a_real_signature(client: EnclaveClie
 # Peers ---------------------------------------------------------------------------------------------------------------
 
 
-def _context(tls: Path, *, name: str | None = "service", newest: ssl.TLSVersion | None = None) -> ssl.SSLContext:
-    context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=str(tls / "ca.pem"))
+def _anonymous(*, newest: ssl.TLSVersion | None = None) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
     if newest is not None:
         context.maximum_version = newest
-    if name is not None:
-        context.load_cert_chain(tls / f"{name}.pem", tls / f"{name}.key")
     return context
 
 
+def _enrolled(kme: Enclave) -> ssl.SSLContext:
+    async def enrol() -> ssl.SSLContext:
+        async with visit(kme.address, Program.KME, kme.cluster.trust()) as visiting:
+            return (await visiting.enrol(kme.cluster.identity())).context
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, enrol()).result()
+
+
 def _connect(kme: Enclave, context: ssl.SSLContext) -> ssl.SSLSocket:
-    raw = socket.create_connection(("127.0.0.1", kme.port), timeout=10)
-    return context.wrap_socket(raw, server_hostname="127.0.0.1")
+    raw = socket.create_connection(kme.address, timeout=10)
+    return context.wrap_socket(raw, server_hostname="kme")
 
 
 def _ended(peer: socket.socket) -> bool:
@@ -121,7 +150,7 @@ def _ended(peer: socket.socket) -> bool:
 
 
 def _serves(kme: Enclave) -> bool:
-    with closing(_connect(kme, _context(kme.tls))) as peer:
+    with closing(_connect(kme, _anonymous())) as peer:
         peer.sendall(call_frame(7, GetStatus()))
         length = int.from_bytes(peer.recv(4))
         received = b""
@@ -145,38 +174,82 @@ BAD_FRAMES = {
 
 
 @pytest.mark.parametrize("what", sorted(BAD_FRAMES))
-async def test_a_bad_frame_ends_that_connection_and_no_other(kme: Enclave, what: str) -> None:
-    with closing(_connect(kme, _context(kme.tls))) as peer:
+async def test_a_bad_frame_of_a_stranger_ends_that_connection_and_no_other(kme: Enclave, what: str) -> None:
+    with closing(_connect(kme, _anonymous())) as peer, closing(_connect(kme, _anonymous())) as other:
         peer.sendall(BAD_FRAMES[what])
+        assert _ended(peer)
+        other.sendall(STATUS)
+        assert other.recv(1) != b""
+    assert _serves(kme)
+
+
+@pytest.mark.parametrize("what", [*sorted(BAD_FRAMES), "not permitted"])
+async def test_whoever_has_shown_a_certificate_loses_it_with_a_bad_frame(kme: Enclave, what: str) -> None:
+    context, innocent = _enrolled(kme), _enrolled(kme)
+    bad = BAD_FRAMES.get(what) or call_frame(1, ApplyManifest(b"{}"))
+    with (
+        closing(_connect(kme, context)) as peer,
+        closing(_connect(kme, context)) as second,
+        closing(_connect(kme, innocent)) as other,
+    ):
+        for each in (second, other):
+            each.sendall(STATUS)
+            assert each.recv(1) != b""
+        peer.sendall(bad)
+        assert _ended(peer)
+        while not _ended(second):
+            pass  # what was answered before
+        with suppress(ssl.SSLError, ConnectionError), closing(_connect(kme, context)) as again:
+            again.sendall(STATUS)
+            assert _ended(again)
+        other.sendall(STATUS)
+        assert other.recv(1) != b""
+    assert _serves(kme)
+
+
+WORK: dict[str, Request] = {
+    "sign": Sign((SignOrder(NAME, b"x", SignMessage(b"m")),)),
+    "create a key": CreateKey(NAME, Curve.SECP256R1, blind_signing=True),
+    "seal": Seal("totp", b"secret"),
+    "unseal": Unseal("totp", b"sealed"),
+    "bootstrap": Bootstrap(b"q" * 32, {}),
+    "submit a share": SubmitShare(b"q" * 32, "development", b"p", b"s" * 64),
+    "prepare a join": PrepareJoin(b"c" * 32),
+}
+
+
+@pytest.mark.parametrize("what", sorted(WORK))
+async def test_without_a_certificate_nothing_is_worked(kme: Enclave, what: str) -> None:
+    with closing(_connect(kme, _anonymous())) as peer:
+        peer.sendall(call_frame(1, WORK[what]))
         assert _ended(peer)
     assert _serves(kme)
 
 
-async def test_a_stranger_is_not_let_in(kme: Enclave, tmp_path: Path) -> None:
-    make_certificates(tmp_path)
-    strangers = _context(kme.tls, name=None)
-    own = _context(kme.tls, name=None)
-    own.load_cert_chain(tmp_path / "service.pem", tmp_path / "service.key")
-    wrong_role = _context(kme.tls, name="kme")
-    for context in (strangers, own, wrong_role):
-        with suppress(ssl.SSLError, ConnectionError), closing(_connect(kme, context)) as peer:
-            peer.sendall(STATUS)
-            assert _ended(peer)
+async def test_a_certificate_of_somebody_else_is_not_let_in(kme: Enclave) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    now = datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "service")])
+    forged = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        .serial_number(1).not_valid_before(now).not_valid_after(now + timedelta(days=1)).sign(key, hashes.SHA256())
+    )  # fmt: skip
+    context = _anonymous()
+    with NamedTemporaryFile() as file:
+        file.write(
+            key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + forged.public_bytes(Encoding.PEM)
+        )
+        file.flush()
+        context.load_cert_chain(file.name)
+    with suppress(ssl.SSLError, ConnectionError), closing(_connect(kme, context)) as peer:
+        peer.sendall(STATUS)
+        assert _ended(peer)
     assert _serves(kme)
 
 
 async def test_older_tls_is_refused(kme: Enclave) -> None:
     with pytest.raises((ssl.SSLError, ConnectionError)):
-        _connect(kme, _context(kme.tls, newest=ssl.TLSVersion.TLSv1_2)).close()
-
-
-async def test_the_service_refuses_an_enclave_of_another_authority(kme: Enclave, tmp_path: Path) -> None:
-    from nsl.adapters.enclave import EnclaveDown
-
-    make_certificates(tmp_path)
-    async with EnclaveClient("127.0.0.1", kme.port, tmp_path) as stranger:
-        with pytest.raises(EnclaveDown):
-            await stranger.status()
+        _connect(kme, _anonymous(newest=ssl.TLSVersion.TLSv1_2)).close()
 
 
 async def test_a_silent_handshake_is_dropped_and_stops_nobody(kme: Enclave) -> None:
@@ -188,7 +261,7 @@ async def test_a_silent_handshake_is_dropped_and_stops_nobody(kme: Enclave) -> N
 
 
 async def test_many_connections_are_served_side_by_side(kme: Enclave) -> None:
-    peers = [_connect(kme, _context(kme.tls)) for _ in range(100)]
+    peers = [_connect(kme, _anonymous()) for _ in range(100)]
     try:
         for number, peer in enumerate(peers):
             peer.sendall(call_frame(number, GetStatus()))
@@ -201,7 +274,7 @@ async def test_many_connections_are_served_side_by_side(kme: Enclave) -> None:
 
 
 async def test_a_frame_cut_into_bytes_is_still_one(kme: Enclave) -> None:
-    with closing(_connect(kme, _context(kme.tls))) as peer:
+    with closing(_connect(kme, _anonymous())) as peer:
         for byte in STATUS:
             peer.sendall(bytes([byte]))
         assert int.from_bytes(peer.recv(4)) > 0

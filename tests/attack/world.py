@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
 from nsl.adapters.enclave import EnclaveClient
+from nsl.cli.up.cluster import DevelopmentCluster
 from nsl.kit.clock import unix_seconds
 from nsl_protocol.enclave.messages import TokenKind
 from tests.attack.calls import CALLS
@@ -133,7 +134,8 @@ class World:
 
     def _enclave(self) -> EnclaveClient:
         port = json.loads((self.live.state / "ports.json").read_text(encoding="utf-8"))["kme"]
-        return EnclaveClient("127.0.0.1", port, self.live.state / "tls")
+        cluster = DevelopmentCluster(self.live.state / "cluster")
+        return EnclaveClient([("127.0.0.1", port)], cluster.trust(), cluster.identity())
 
     @cached_property
     def owner_url(self) -> str:

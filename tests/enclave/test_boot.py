@@ -8,62 +8,76 @@ from pathlib import Path
 import pytest
 
 import nsl_enclave
-from nsl.cli.up.certificates import make_certificates
+from nsl.adapters.enclave import visit
+from nsl.cli.up.cluster import DevelopmentCluster
 from nsl_enclave.kernel.errors import SealError
 from nsl_enclave.kernel.sealing import seal, unseal
 from nsl_enclave.platform.simulated import SimulatedPlatform, measure
-from nsl_protocol.enclave.messages import Curve, KeyName, Refused, Signature, SignMessage, SignOrder
-from tests.support.enclave import Enclave, command, enclave
+from nsl_protocol.cluster.manifest import Program
+from nsl_protocol.enclave.messages import Curve, GetStatus, KeyName, Refused, Signature, SignMessage, SignOrder, Status
+from tests.support.enclave import Enclave, command, enclave, establish, measured, process
 
 KEY = b"k" * 32
 NAME = KeyName(b"t" * 16, b"k" * 16, 1)
 
 
 def boot(directory: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(directory, "--list-modules", *more), check=False, capture_output=True, text=True, timeout=30
-    )
+    line = command(directory, "--list-modules", *more)
+    return subprocess.run(line, check=False, capture_output=True, text=True, timeout=30)
 
 
-def test_without_a_seal_only_an_explicit_bootstrap_makes_a_root(tmp_path: Path) -> None:
-    make_certificates(tmp_path / "tls")
+async def phase_of(running: Enclave) -> Status:
+    async with visit(running.address, Program.KME, running.cluster.trust()) as visiting:
+        return await visiting.ask(Status, GetStatus())
+
+
+def test_without_a_manifest_nothing_starts(tmp_path: Path) -> None:
     refused = boot(tmp_path)
     assert refused.returncode == 1
-    assert "--bootstrap" in refused.stderr
-    assert boot(tmp_path, "--bootstrap").returncode == 0
-    before = (tmp_path / "kme" / "kme.seal").read_bytes()
-    assert boot(tmp_path, "--bootstrap").returncode == 0
-    assert (tmp_path / "kme" / "kme.seal").read_bytes() == before
+    assert "genesis.json" in refused.stderr
 
 
-@pytest.mark.parametrize("file", ["kme.seal", "platform.secret"])
-def test_a_damaged_seal_or_platform_is_refused_and_never_replaced(tmp_path: Path, file: str) -> None:
-    make_certificates(tmp_path / "tls")
-    assert boot(tmp_path, "--bootstrap").returncode == 0
+def test_only_custodians_make_a_root(tmp_path: Path) -> None:
+    DevelopmentCluster(tmp_path).prepare(measured(command(tmp_path)))
+    with process(command(tmp_path)) as (running, ready):
+        status = asyncio.run(phase_of(Enclave(DevelopmentCluster(tmp_path), running, ready)))
+        assert (status.phase, status.seal, status.epoch) == ("starting", "none", 0)
+    with enclave(tmp_path) as made:
+        status = asyncio.run(phase_of(made))
+        assert (status.phase, status.seal, status.epoch) == ("ready", "opened", 1)
+
+
+@pytest.mark.parametrize("file", ["kme.state", "platform.secret"])
+def test_a_seal_that_does_not_open_is_a_lost_cache_and_never_replaced_by_itself(tmp_path: Path, file: str) -> None:
+    with enclave(tmp_path):
+        pass
     path = tmp_path / "kme" / file
     content = bytearray(path.read_bytes())
-    content[-1] ^= 1
+    for place in range(100, len(content), 64) if file == "kme.state" else [3]:
+        content[place] ^= 1
     path.write_bytes(content)
-    refused = boot(tmp_path, "--bootstrap")
-    assert refused.returncode == 1
-    assert "does not open" in refused.stderr
+    with process(command(tmp_path)) as (running, ready):
+        made = Enclave(DevelopmentCluster(tmp_path), running, ready)
+        status = asyncio.run(phase_of(made))
+        assert (status.phase, status.seal) == ("starting", "lost")
+        assert "recovered" in establish(made, may_found=False)
+        assert asyncio.run(phase_of(made)).epoch == 2
 
 
 def test_state_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
-    make_certificates(tmp_path / "tls")
-    boot(tmp_path, "--bootstrap")
-    for path in [*(tmp_path / "kme").iterdir(), *(tmp_path / "tls").glob("*.key")]:
+    with enclave(tmp_path):
+        pass
+    for path in [*(tmp_path / "kme").iterdir(), *tmp_path.glob("*.*"), *(tmp_path / "simulation").glob("*.secret")]:
         assert path.stat().st_mode & 0o077 == 0, path
 
 
 def test_an_upgraded_program_opens_the_seal_of_the_version_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    platform = SimulatedPlatform(tmp_path, "kme")
-    platform.create()
+    platform = SimulatedPlatform(tmp_path, tmp_path / "simulation", "kme")
     sealed = seal(platform.sealing_key(), 1, "kme-root", b"root")
     monkeypatch.setattr("nsl_enclave.platform.simulated.measure", lambda _: "00" * 32)
-    upgraded = SimulatedPlatform(tmp_path, "kme")
+    upgraded = SimulatedPlatform(tmp_path, tmp_path / "simulation", "kme")
     assert upgraded.measurement != platform.measurement
     assert unseal(upgraded.sealing_key(), 2, "kme-root", sealed) == b"root"
 
@@ -71,8 +85,7 @@ def test_an_upgraded_program_opens_the_seal_of_the_version_before(
 def test_an_older_program_another_signer_and_another_purpose_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    platform = SimulatedPlatform(tmp_path, "kme")
-    platform.create()
+    platform = SimulatedPlatform(tmp_path, tmp_path / "simulation", "kme")
     sealed = seal(platform.sealing_key(), 3, "kme-root", b"root")
     with pytest.raises(SealError, match="newer security version"):
         unseal(platform.sealing_key(), 2, "kme-root", sealed)

@@ -100,7 +100,7 @@ async def test_the_status_says_simulated_and_which_layers_hold(client: EnclaveCl
     status = await client.status()
     assert (status.program, status.mode, status.phase) == ("kme", "sim", "ready")
     assert len(bytes.fromhex(status.measurement)) == 32
-    assert list(status.layers) == kme.ready["layers"]
+    assert list(status.layers) == [*kme.ready["layers"], "locked_memory"]
     assert "no_new_privs" in status.layers
 
 

@@ -1,6 +1,5 @@
 """What every platform keeps, and what an SGX enclave under Gramine keeps besides."""
 
-import os
 import re
 import subprocess
 import sys
@@ -15,9 +14,9 @@ from typing import Any
 import jinja2
 import pytest
 
-from nsl.cli.up.certificates import make_certificates
+from nsl.cli.up.cluster import DevelopmentCluster
 from nsl_enclave.kernel.errors import PlatformError, SealError
-from nsl_enclave.platform import Attesting, Platform
+from nsl_enclave.platform import Platform
 from nsl_enclave.platform.gramine import GraminePlatform
 from nsl_enclave.platform.simulated import SimulatedPlatform
 from nsl_protocol.attestation.quote import parse_quote
@@ -34,9 +33,7 @@ def start(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Start]:
 
         def simulated(program: str, machine: str) -> Platform:
             (tmp_path / machine).mkdir(exist_ok=True)
-            platform = SimulatedPlatform(tmp_path / machine, program)
-            platform.create()
-            return platform
+            return SimulatedPlatform(tmp_path / machine, tmp_path / machine / "simulation", program)
 
         def under_gramine(program: str, machine: str) -> Platform:
             directory = tmp_path / machine / program
@@ -70,7 +67,7 @@ def attestation(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_the_identity_is_the_processors(attestation: Path) -> None:
-    platform: Attesting = GraminePlatform(attestation)
+    platform: Platform = GraminePlatform(attestation)
     assert isinstance(platform, GraminePlatform)
     assert (platform.measurement, platform.signer) == (MRENCLAVE.hex(), MRSIGNER.hex())
     assert (platform.product, platform.security_version) == (1, 3)
@@ -161,31 +158,35 @@ def test_the_key_that_gramine_may_also_mount_with_is_never_used_itself(attestati
     assert raw not in GraminePlatform(attestation).sealing_key()
 
 
-def boot(directory: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def test_a_quote_carries_the_report_data_and_the_measurement(start: Start) -> None:
+    platform = start("kme", "here")
+    quote = parse_quote(platform.quote(b"d" * 64))
+    assert (quote.report_data, quote.measurement.hex()) == (b"d" * 64, platform.measurement)
+    assert (quote.debug, quote.exact) == (False, True)
+
+
+def boot(directory: Path) -> subprocess.CompletedProcess[str]:
     """``boot_gramine`` in a process of its own, up to the moment when it would serve."""
     code = "import sys; from pathlib import Path; from nsl_enclave.boot_gramine import main; sys.exit(main(Path('a')))"
-    arguments = ["kme", "--tls-dir", "tls", "--state", "state", "--list-modules"]
+    arguments = ["kme", "--manifest", "manifest", "--state", "state", "--list-modules"]
     return subprocess.run(
         [sys.executable, "-c", code, *arguments],
-        cwd=directory, env=os.environ | environment, check=False, capture_output=True, text=True, timeout=30,
+        cwd=directory, check=False, capture_output=True, text=True, timeout=30,
     )  # fmt: skip
 
 
-def test_the_hardware_boot_makes_its_root_when_the_host_says_so_and_opens_it_again(tmp_path: Path) -> None:
-    make_certificates(tmp_path / "tls")
+def test_the_hardware_boot_loads_nothing_of_the_simulation(tmp_path: Path) -> None:
+    DevelopmentCluster(tmp_path).prepare(MRENCLAVE.hex())
     with gramine(tmp_path / "a"):
-        refused = boot(tmp_path)
-        assert (refused.returncode, refused.stdout) == (1, "")
-        assert "There is no seal" in refused.stderr
-        assert boot(tmp_path, NSL_BOOTSTRAP="1").returncode == 0
-        seal = (tmp_path / "state" / "kme.seal").read_bytes()
-        again = boot(tmp_path, NSL_BOOTSTRAP="1")
-        assert (again.returncode, (tmp_path / "state" / "kme.seal").read_bytes()) == (0, seal)
+        again = boot(tmp_path)
+    assert again.returncode == 0, again.stderr
     loaded = set(again.stdout.split())
     assert "nsl_enclave.platform.gramine" in loaded
     assert not loaded & {
         "nsl_enclave.platform.simulated",
         "nsl_enclave.platform.isolation",
+        "nsl_enclave.platform.quoting",
+        "nsl_enclave.platform.provisioning",
         "nsl_enclave.boot_simulated",
     }
 
@@ -226,9 +227,10 @@ def test_a_manifest_is_of_a_production_enclave_that_trusts_no_input_of_the_host(
         assert (sgx["debug"], sgx["remote_attestation"], sgx["file_check_policy"]) == (False, "dcap", "strict")
         assert sgx["isvsvn"] >= 1
         assert found["sys"]["disallow_subprocesses"]
-        assert not [key for key in keys(found) if key == "allowed_files" or "insecure" in key or "protected" in key]
+        assert not [key for key in keys(found) if "insecure" in key or "protected" in key]
+        assert [Path(uri.removeprefix("file:")).name for uri in sgx["allowed_files"]] == ["manifest"]
         passed = [name for name, value in found["loader"]["env"].items() if isinstance(value, dict)]
-        assert passed == ["NSL_BOOTSTRAP"]
+        assert passed == []
         products.add(sgx["isvprodid"])
     assert products == {1, 2, 3, 4}
 
@@ -236,18 +238,28 @@ def test_a_manifest_is_of_a_production_enclave_that_trusts_no_input_of_the_host(
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_both_ways_to_build_say_the_same_of_the_enclave(program: str) -> None:
     plain, gsc = (manifest(template, program) for template in TEMPLATES)
-    assert {name: plain["sgx"][name] for name in gsc["sgx"]} == gsc["sgx"]
+    assert {name: plain["sgx"][name] for name in gsc["sgx"] if name != "allowed_files"} == {
+        name: value for name, value in gsc["sgx"].items() if name != "allowed_files"
+    }
     assert plain["sys"] == gsc["sys"]
     assert {name: plain["loader"]["env"][name] for name in gsc["loader"]["env"]} == gsc["loader"]["env"]
 
 
-def test_what_a_manifest_mounts_is_measured_or_encrypted() -> None:
+def test_what_a_manifest_mounts_is_measured_or_encrypted_but_for_the_clusters_manifest() -> None:
     found = manifest(TEMPLATES[0], "kme")
     trusted = {uri.rstrip("/") for uri in found["sgx"]["trusted_files"]}
     open_mounts = {mount["uri"] for mount in found["fs"]["mounts"] if mount.get("type") != "encrypted"}
-    assert open_mounts <= trusted
+    assert open_mounts - trusted == {"file:manifest"}
     assert found["loader"]["argv"][0] == found["libos"]["entrypoint"]
-    assert found["loader"]["argv"][-7:] == ["kme", "--listen", "0.0.0.0:9101", "--tls-dir", "/tls", "--state", "/state"]
+    assert found["loader"]["argv"][-7:] == [
+        "kme",
+        "--listen",
+        "0.0.0.0:9101",
+        "--manifest",
+        "/manifest",
+        "--state",
+        "/state",
+    ]
 
 
 def test_an_unknown_program_has_no_manifest() -> None:

@@ -1,17 +1,19 @@
-"""A real key enclave process with certificates of its own."""
+"""A real key enclave process in a cluster of its own."""
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nsl.adapters.enclave import EnclaveClient
-from nsl.cli.up.certificates import make_certificates
+from nsl.cli.up.cluster import DevelopmentCluster
 
 PROGRAM = Path(sys.prefix) / "bin" / "nsl-enclave"
 
@@ -20,46 +22,70 @@ PROGRAM = Path(sys.prefix) / "bin" / "nsl-enclave"
 class Enclave:
     """A running one. ``kill`` and ``run`` it again at will."""
 
-    directory: Path
+    cluster: DevelopmentCluster
     process: subprocess.Popen[str]
     ready: dict[str, Any]
-
-    @property
-    def tls(self) -> Path:
-        return self.directory / "tls"
 
     @property
     def port(self) -> int:
         return int(self.ready["port"])
 
+    @property
+    def address(self) -> tuple[str, int]:
+        return "127.0.0.1", self.port
+
     def client(self) -> EnclaveClient:
         """The service's adapter."""
-        return EnclaveClient("127.0.0.1", self.port, self.tls)
+        return EnclaveClient([self.address], self.cluster.trust(), self.cluster.identity())
 
 
-def command(directory: Path, *more: str, port: int = 0) -> list[str]:
+def command(directory: Path, *more: str, port: int = 0, name: str = "kme") -> list[str]:
     """How the program is run."""
-    listen = f"127.0.0.1:{port}"
+    cluster = DevelopmentCluster(directory)
     return [
-        str(PROGRAM), "kme", "--listen", listen, "--tls-dir", str(directory / "tls"), "--state", str(directory / "kme"),
-        *more,
+        str(PROGRAM), "kme", "--listen", f"127.0.0.1:{port}", "--manifest", str(cluster.manifests),
+        "--state", str(directory / name), "--simulation", str(cluster.simulation), *more,
     ]  # fmt: skip
 
 
+def measured(line: list[str], environment: dict[str, str] | None = None) -> str:
+    """What the program of that command line measures."""
+    output = subprocess.run([*line, "--measure"], check=True, capture_output=True, text=True, env=environment).stdout
+    return str(json.loads(output)["mrenclave"])
+
+
 @contextmanager
-def enclave(directory: Path, *, bootstrap: bool = True, port: int = 0, code: Path | None = None) -> Iterator[Enclave]:
-    """Start it and wait for its ready line; end it afterwards. ``code``: a folder with another ``nsl_enclave``."""
-    if not (directory / "tls").exists():
-        make_certificates(directory / "tls")
-    line = command(directory, *(["--bootstrap"] if bootstrap else []), port=port)
+def process(line: list[str], environment: dict[str, str] | None = None) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """Start it and wait for its ready line; end it afterwards."""
+    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True, env=environment) as running:
+        try:
+            assert running.stdout is not None
+            yield running, json.loads(running.stdout.readline())
+        finally:
+            running.kill()
+            running.wait(10)
+
+
+@contextmanager
+def enclave(
+    directory: Path, *, bootstrap: bool = True, port: int = 0, code: Path | None = None, **manifest: int
+) -> Iterator[Enclave]:
+    """A cluster of one, in ``directory``. ``code``: a folder with another ``nsl_enclave``."""
+    line = command(directory, port=port)
     environment = dict(os.environ)
     if code is not None:
         environment["PYTHONPATH"] = str(code)
         line[:1] = [sys.executable, "-m", "nsl_enclave.boot_simulated"]
-    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        try:
-            assert process.stdout is not None
-            yield Enclave(directory, process, json.loads(process.stdout.readline()))
-        finally:
-            process.terminate()
-            process.wait(10)
+    cluster = DevelopmentCluster(directory)
+    cluster.prepare(measured(line, environment), **manifest)
+    with process(line, environment) as (running, ready):
+        made = Enclave(cluster, running, ready)
+        establish(made, may_found=bootstrap)
+        yield made
+
+
+def establish(made: Enclave, *, may_found: bool) -> str:
+    """Give it its root, also where an event loop is running."""
+    with ThreadPoolExecutor(1) as thread:
+        work = made.cluster.establish([made.address], may_found=may_found)
+        return thread.submit(asyncio.run, work).result()

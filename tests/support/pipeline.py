@@ -11,9 +11,8 @@ from uuid import UUID
 from nsl.adapters.enclave import EnclaveClient
 from nsl.adapters.neo_n3 import NeoN3
 from nsl.adapters.neo_x import NeoX
-from nsl.cli.up.certificates import make_certificates
 from nsl.cli.up.faucet import Payment, pay_n3, pay_neox
-from nsl.cli.up.kme import Kme
+from nsl.cli.up.kme import Kme, development_cluster, start_cluster
 from nsl.cli.up.n3 import MAGIC, N3Node
 from nsl.cli.up.neox import NeoxNode
 from nsl.cli.up.neox.rules import CHAIN_ID
@@ -92,19 +91,19 @@ async def pipeline_stand(directory: Path) -> AsyncIterator[Stand]:
     """
     async with AsyncExitStack() as stack:
         state, supervisor = await stack.enter_async_context(running(directory))
-        tls = state.folder("tls")
-        make_certificates(tls)
+        cluster = development_cluster(state)
         server, n3 = Postgres.at(state), N3Node.at(state, block_time_ms=100)
-        neox, kme = NeoxNode.at(state, block_time_ms=100), Kme.at(state, tls)
+        neox, kme = NeoxNode.at(state, block_time_ms=100), Kme.at(state, cluster)
         await server.prepare()
         await n3.prepare()
-        for spec in (server.spec(), n3.spec(), neox.spec(), kme.spec()):
+        for spec in (server.spec(), n3.spec(), neox.spec()):
             await supervisor.start(spec)
+        await start_cluster(supervisor, cluster, [kme], may_found=True)
         await server.provision()
         for phase in migrate.PHASES:
             await migrate.apply(server.url(OWNER), phase)
-        host, _, port = kme.address.rpartition(":")
-        enclave = await stack.enter_async_context(EnclaveClient(host, int(port), tls))
+        known = EnclaveClient([("127.0.0.1", kme.port)], cluster.trust(), cluster.identity())
+        enclave = await stack.enter_async_context(known)
         app = await stack.enter_async_context(Database(server.url(APP)))
         worker = await stack.enter_async_context(Database(server.url(WORKER)))
         chains: dict[ChainName, Chain] = {

@@ -11,8 +11,7 @@ import httpx
 import pytest
 
 from nsl import wiring
-from nsl.cli.up.certificates import make_certificates
-from nsl.cli.up.kme import Kme
+from nsl.cli.up.kme import Kme, development_cluster, start_cluster
 from nsl.cli.up.postgres import APP, OWNER, WORKER, Postgres
 from nsl.cli.up.process import Child, ProcessSpec, console_script, free_port, listens
 from nsl.cli.up.supervisor import Supervisor
@@ -92,12 +91,11 @@ class Tenant:
 async def serving(directory: Path, more: Mapping[str, str] | None = None) -> AsyncIterator[Service]:
     """Start PostgreSQL, the enclave and the API, migrated and bootstrapped; ``more``: settings beside the usual."""
     async with running(directory) as (state, supervisor):
-        tls = state.folder("tls")
-        make_certificates(tls)
-        server, kme = Postgres.at(state), Kme.at(state, tls)
+        cluster = development_cluster(state)
+        server, kme = Postgres.at(state), Kme.at(state, cluster)
         await server.prepare()
-        for spec in (server.spec(), kme.spec()):
-            await supervisor.start(spec)
+        await supervisor.start(server.spec())
+        await start_cluster(supervisor, cluster, [kme], may_found=True)
         await server.provision()
         for phase in migrate.PHASES:
             await migrate.apply(server.url(OWNER), phase)
@@ -107,7 +105,7 @@ async def serving(directory: Path, more: Mapping[str, str] | None = None) -> Asy
             "NSL_DATABASE_WORKER_URL": server.url(WORKER),
             "NSL_DATABASE_OWNER_URL": server.url(OWNER),
             "NSL_KME_ADDRESS": kme.address,
-            "NSL_TLS_DIR": str(tls),
+            **cluster.environment(),
             "NSL_N3_RPC_URLS": DEAD_NODE,
             "NSL_N3_MAGIC": "1951352142",
             "NSL_NEOX_RPC_URLS": DEAD_NODE,

@@ -13,6 +13,8 @@ from nsl_client.model import (
     Chain,
     ClientInfo,
     ClientSecret,
+    EnclaveInfo,
+    Evidence,
     Fees,
     Health,
     Key,
@@ -155,6 +157,16 @@ def list_balances(chain: ChainName, address: str, *, assets: Sequence[str] = ())
 def get_fees(chain: ChainName) -> Call[Fees]:
     """What a plain transfer costs now."""
     return Call("GET", f"/v1/chains/{chain}/fees", Fees)
+
+
+def list_enclaves() -> Call[Page[EnclaveInfo]]:
+    """The enclaves that the layer rests on."""
+    return Call("GET", "/v1/enclaves", Page[EnclaveInfo])
+
+
+def get_evidence(name: str, nonce: bytes) -> Call[Evidence]:
+    """A fresh quote of an enclave over your 32-byte nonce; ``nsl_client.evidence`` verifies it."""
+    return Call("GET", f"/v1/enclaves/{quote(name, safe='')}/evidence", Evidence, query={"nonce": nonce.hex()})
 
 
 def create_transfer(

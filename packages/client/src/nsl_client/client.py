@@ -78,6 +78,11 @@ class Ledger(_Resource):
     fees = _method(calls.get_fees)
 
 
+class Enclaves(_Resource):
+    list = _method(calls.list_enclaves)
+    evidence = _method(calls.get_evidence)
+
+
 class Transactions(_Resource):
     transfer = _method(calls.create_transfer)
     get = _method(calls.get_transaction)
@@ -109,6 +114,11 @@ class AsyncLedger(_AsyncResource):
     transaction = _async_method(calls.get_mined)
     balances = _async_method(calls.list_balances)
     fees = _async_method(calls.get_fees)
+
+
+class AsyncEnclaves(_AsyncResource):
+    list = _async_method(calls.list_enclaves)
+    evidence = _async_method(calls.get_evidence)
 
 
 class AsyncTransactions(_AsyncResource):
@@ -149,6 +159,7 @@ class Client:
         self.keys = Keys(self)
         self.ledger = Ledger(self)
         self.transactions = Transactions(self)
+        self.enclaves = Enclaves(self)
 
     @classmethod
     def from_credentials(cls, file: str | Path) -> Self:
@@ -249,6 +260,7 @@ class AsyncClient:
         self.keys = AsyncKeys(self)
         self.ledger = AsyncLedger(self)
         self.transactions = AsyncTransactions(self)
+        self.enclaves = AsyncEnclaves(self)
 
     @classmethod
     def from_credentials(cls, file: str | Path) -> Self:

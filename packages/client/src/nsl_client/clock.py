@@ -28,3 +28,13 @@ def fresh_key() -> str:
 def jitter(seconds: float) -> float:
     """Between half and all of ``seconds``, so that many clients do not come back at once."""
     return seconds * (0.5 + secrets.randbelow(1000) / 2000)
+
+
+def random_bytes(count: int) -> bytes:
+    """From the operating system's generator."""
+    return secrets.token_bytes(count)
+
+
+def unix_seconds() -> int:
+    """The present time."""
+    return int(time.time())

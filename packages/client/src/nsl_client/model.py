@@ -206,3 +206,33 @@ class Health(msgspec.Struct, frozen=True):
 
     status: str
     checks: dict[str, Check]
+
+
+class EnclaveInfo(msgspec.Struct, frozen=True):
+    """One replica, as the layer sees it. ``status``: attested, refused or unreachable."""
+
+    name: str
+    program: str
+    status: str
+    mode: str | None = None
+    measurement: str | None = None
+    phase: str | None = None
+    seal: str | None = None
+    epoch: int | None = None
+    manifest_version: int | None = None
+    last_attested_at: datetime | None = None
+    collateral_expires_at: datetime | None = None
+    reasons: list[dict[str, str]] = []
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """A quote (base64) that binds the rest; ``cluster`` and ``log_key`` in hex. Verify it: the layer did not."""
+
+    name: str
+    program: str
+    nonce: str
+    cluster: str
+    manifest_version: int
+    log_key: str
+    quote: str
+    collateral: dict[str, str]

@@ -1,4 +1,4 @@
-"""What every boot of an enclave program has in common: its command line, its sealed root, and its start.
+"""What every boot of an enclave program has in common: its command line, its sealed state, and its start.
 
 The order matters: what needs files and sockets happens first, then the process gives them up, and only then does it
 say that it is ready.
@@ -10,40 +10,43 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from nsl_enclave.kernel.clock import random_bytes
-from nsl_enclave.kernel.errors import EnclaveError, SealError
-from nsl_enclave.kernel.files import write_private
-from nsl_enclave.kernel.sealing import seal, unseal
-from nsl_enclave.kernel.server import Server, tls_context
-from nsl_enclave.kme.program import PROGRAM, KeyManagement
+from nsl_enclave.kernel.errors import EnclaveError, PlatformError
+from nsl_enclave.kernel.modules import unlisted
+from nsl_enclave.kernel.server import Server
+from nsl_enclave.kernel.slots import SlotFile
+from nsl_enclave.kme.cluster import Cluster
+from nsl_enclave.kme.constitution import Constitution
+from nsl_enclave.kme.program import KeyManagement
+from nsl_enclave.kme.state import Seal
 from nsl_enclave.platform import Platform
-
-_ROOT_BYTES = 32
-_ROOT_PURPOSE = "kme-root"
+from nsl_protocol.attestation.verify import Mode
+from nsl_protocol.cluster.manifest import Program
 
 
 def run(description: str, open_platform: Callable[[argparse.Namespace], Platform]) -> int:
     """Run until SIGTERM. Exit status 1, with a sentence on standard error, when the platform or the seal refuses."""
     arguments = _arguments(description)
     try:
-        _serve(open_platform(arguments), arguments)
+        platform = open_platform(arguments)
+        if arguments.measure:
+            print(json.dumps({"program": arguments.program, "mode": platform.mode, "mrenclave": platform.measurement}))
+        else:
+            _serve(platform, arguments)
     except EnclaveError as error:
         print(f"nsl-enclave: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def makes_root(arguments: argparse.Namespace) -> bool:
-    """Only an explicit bootstrap makes a root secret, and only where there is none."""
-    return bool(arguments.bootstrap) and not _sealed_file(arguments.state).exists()
-
-
 def _serve(platform: Platform, arguments: argparse.Namespace) -> None:
     host, _, port = arguments.listen.rpartition(":")
-    program = KeyManagement(platform)
-    program.begin(_root(platform, arguments))
-    server = Server(host, int(port), tls_context(arguments.tls_dir, PROGRAM), program.handle)
-    layers = platform.isolate()
+    constitution = Constitution.read(arguments.manifest)
+    program = KeyManagement(platform, Cluster(platform, constitution, Seal(platform, _slots(arguments.state))))
+    server = Server(host, int(port), program)
+    more = unlisted()
+    if more and platform.mode == Mode.HW:
+        raise PlatformError(f"Modules are loaded that the program's list does not name: {', '.join(more)}.")
+    layers = (*(() if more else ("listed_modules",)), *platform.isolate())
     program.isolated(layers)
     if arguments.list_modules:
         print("\n".join(sorted(sys.modules)))
@@ -52,28 +55,24 @@ def _serve(platform: Platform, arguments: argparse.Namespace) -> None:
     server.run()
 
 
+def _slots(state: Path) -> SlotFile:
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return SlotFile(state / f"{Program.KME}.state")
+    except OSError as error:
+        raise PlatformError(f"The state folder {state} cannot be used: {error.strerror}.") from error
+
+
 def _arguments(description: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="nsl-enclave", description=description)
-    parser.add_argument("program", choices=[PROGRAM], help="kme: key management")
+    parser.add_argument("program", choices=[Program.KME.value], help="kme: key management")
     parser.add_argument("--listen", default="127.0.0.1:0", metavar="HOST:PORT", help="port 0 takes a free one")
-    parser.add_argument("--tls-dir", type=Path, required=True, help="holds ca.pem, kme.pem and kme.key")
+    parser.add_argument("--manifest", type=Path, help="holds genesis.json and, if any, manifest.json")
     parser.add_argument("--state", type=Path, required=True, help="holds the seal, and a simulated platform's secret")
-    parser.add_argument("--bootstrap", action="store_true", help="make the root secret when there is no seal yet")
+    parser.add_argument("--simulation", type=Path, help="SIM: the quoting enclave's folder (default: in --state)")
+    parser.add_argument("--measure", action="store_true", help="print the measurement instead of serving")
     parser.add_argument("--list-modules", action="store_true", help="print the loaded modules instead of serving")
-    return parser.parse_args()
-
-
-def _sealed_file(state: Path) -> Path:
-    return state / f"{PROGRAM}.seal"
-
-
-def _root(platform: Platform, arguments: argparse.Namespace) -> bytes:
-    sealed_file = _sealed_file(arguments.state)
-    if makes_root(arguments):
-        arguments.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        root = random_bytes(_ROOT_BYTES)
-        write_private(sealed_file, seal(platform.sealing_key(), platform.security_version, _ROOT_PURPOSE, root))
-        return root
-    if not sealed_file.exists():
-        raise SealError(f"There is no seal in {arguments.state}: pass --bootstrap to make a new root, once.")
-    return unseal(platform.sealing_key(), platform.security_version, _ROOT_PURPOSE, sealed_file.read_bytes())
+    arguments = parser.parse_args()
+    if arguments.manifest is None and not arguments.measure:
+        parser.error("--manifest is needed to serve")
+    return arguments

@@ -3,8 +3,7 @@
 import argparse
 import sys
 
-from nsl_enclave.boot import makes_root, run
-from nsl_enclave.kme.program import PROGRAM
+from nsl_enclave.boot import run
 from nsl_enclave.platform.simulated import SimulatedPlatform
 
 
@@ -14,11 +13,8 @@ def main() -> int:
 
 
 def _platform(arguments: argparse.Namespace) -> SimulatedPlatform:
-    platform = SimulatedPlatform(arguments.state, PROGRAM)
-    if makes_root(arguments):
-        arguments.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        platform.create()
-    return platform
+    simulation = arguments.simulation or arguments.state / "simulation"
+    return SimulatedPlatform(arguments.state, simulation, arguments.program)
 
 
 if __name__ == "__main__":

@@ -36,9 +36,10 @@ class Settings:
     database_url: str | None
     database_worker_url: str | None
     database_owner_url: str | None
-    kme_host: str
-    kme_port: int
-    tls_dir: Path
+    kme_addresses: tuple[tuple[str, int], ...]
+    manifest_dir: Path
+    client_name: str
+    client_key: Path
     n3: ChainSettings | None
     neo_x: ChainSettings | None
     http_host: str
@@ -71,14 +72,14 @@ class Settings:
         """
         host = environment.get("NSL_HTTP_HOST", "127.0.0.1")
         port = _port(environment, "NSL_HTTP_PORT", 5000)
-        kme_host, kme_port = _address(environment)
         return cls(
             database_url=environment.get("NSL_DATABASE_URL"),
             database_worker_url=environment.get("NSL_DATABASE_WORKER_URL"),
             database_owner_url=environment.get("NSL_DATABASE_OWNER_URL"),
-            kme_host=kme_host,
-            kme_port=kme_port,
-            tls_dir=Path(environment.get("NSL_TLS_DIR", "tls")),
+            kme_addresses=_addresses(environment),
+            manifest_dir=Path(environment.get("NSL_MANIFEST_DIR", "manifest")),
+            client_name=environment.get("NSL_CLIENT_NAME", "service"),
+            client_key=Path(environment.get("NSL_CLIENT_KEY", "service.key")),
             n3=_chain(environment, "NSL_N3", "NSL_N3_MAGIC"),
             neo_x=_chain(environment, "NSL_NEOX", "NSL_NEOX_CHAIN_ID"),
             http_host=host,
@@ -132,11 +133,15 @@ def _chain(environment: Mapping[str, str], prefix: str, id_variable: str) -> Cha
     return ChainSettings(network, urls, None if text is None else int(text))
 
 
-def _address(environment: Mapping[str, str]) -> tuple[str, int]:
-    text = environment.get("NSL_KME_ADDRESS", "127.0.0.1:7443")
-    host, _, port = text.rpartition(":")
+def _addresses(environment: Mapping[str, str]) -> tuple[tuple[str, int], ...]:
+    """One for each replica."""
+    return tuple(map(_address, environment.get("NSL_KME_ADDRESS", "127.0.0.1:7443").split(",")))
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.strip().rpartition(":")
     if not host or not port.isdigit() or not 0 < int(port) <= _PORT_MAX:
-        raise BadSetting(f"NSL_KME_ADDRESS is HOST:PORT, not {text!r}.")
+        raise BadSetting(f"NSL_KME_ADDRESS is HOST:PORT, or several with commas between them, not {text!r}.")
     return host, int(port)
 
 

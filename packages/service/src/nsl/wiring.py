@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,14 +13,14 @@ from nsl.accounts.jobs import Outbox
 from nsl.accounts.ports import BreachedPasswords, Mailer
 from nsl.accounts.service import NoBreaches, Passwords, Registration, SecondFactors, Sessions, SigningIn, Wallets
 from nsl.adapters.breached_passwords import PwnedPasswords
-from nsl.adapters.enclave import EnclaveClient
+from nsl.adapters.enclave import EnclaveClient, Identity, Trust
 from nsl.adapters.mail import FileMailer, SmtpMailer
 from nsl.adapters.neo_n3 import NeoN3
 from nsl.adapters.neo_x import NeoX
 from nsl.adapters.networks import N3_NETWORKS, NEO_X_NETWORKS, PublicNetwork, chosen
 from nsl.adapters.pccs import Pccs
 from nsl.adapters.redis import Redis, RedisAttempts, RedisBus, RedisLimiter, RedisSingleUse
-from nsl.attestation.service import Attestation
+from nsl.attestation.service import Attestation, Enclaves
 from nsl.http import tls
 from nsl.http.app import Layers, application
 from nsl.http.gateway import Application, Policy
@@ -61,6 +61,7 @@ from nsl.transactions.jobs import Pipeline
 from nsl.transactions.service import Transactions
 from nsl.worker import Worker
 from nsl_protocol.attestation.verify import INTEL, TrustAnchor
+from nsl_protocol.cluster.manifest import Program
 
 API_CONNECTIONS_MAX = 16
 # Every step of both chains holds a connection while it works.
@@ -100,14 +101,16 @@ async def api(settings: Settings) -> AsyncIterator[Application]:
     """The HTTP application with everything it needs."""
     async with (
         Database(needed(settings.database_url, "NSL_DATABASE_URL"), connections_max=API_CONNECTIONS_MAX) as database,
-        EnclaveClient(settings.kme_host, settings.kme_port, settings.tls_dir) as enclave,
+        key_enclave(settings) as enclave,
         chains(settings) as found,
         shared(settings) as common,
         _breached(settings) as breached,
+        _enclaves(settings) as enclaves,
     ):
         keys = Keys(database, enclave)
         ledger = Ledger(found)
         dependencies = {"database": Dependency(database.check, True), "kme": Dependency(enclave.status, True)}
+        dependencies["attestation"] = Dependency(enclaves.check, False)
         dependencies |= {name.value: Dependency(chain.height, False) for name, chain in found.items()}
         if common.redis is not None:
             dependencies["redis"] = Dependency(common.redis.check, False)
@@ -117,6 +120,7 @@ async def api(settings: Settings) -> AsyncIterator[Application]:
             "ledger": ledger,
             "transactions": Transactions(database, found, ledger, keys),
             "attestation": _attestation(settings),
+            "enclaves": enclaves,
             "health": Health(dependencies),
             "revocations": revocations,
         }
@@ -130,7 +134,7 @@ async def api(settings: Settings) -> AsyncIterator[Application]:
             trusted_proxies=settings.trusted_proxies,
         )
         layers = Layers(identity["tokens"], identity["proofs"], common.limiter, AccessLog(), policy)
-        async with revocations.watching():
+        async with revocations.watching(), enclaves.watching():
             yield application(services, layers)
 
 
@@ -201,14 +205,44 @@ def _oauth(
 
 
 def _attestation(settings: Settings) -> Attestation:
+    return Attestation(_anchors(settings), _collateral(settings))
+
+
+def _anchors(settings: Settings) -> list[TrustAnchor]:
     """Raises BadSetting: the simulation's root certificate cannot be read."""
-    anchors = [INTEL]
-    if settings.simulated_root is not None:
-        try:
-            anchors.append(TrustAnchor(settings.simulated_root.read_bytes()))
-        except OSError as error:
-            raise BadSetting(f"NSL_SIMULATED_ROOT cannot be read: {error.strerror}.") from error
-    return Attestation(anchors, None if settings.pccs_url is None else Pccs(settings.pccs_url))
+    if settings.simulated_root is None:
+        return [INTEL]
+    try:
+        return [INTEL, TrustAnchor(settings.simulated_root.read_bytes())]
+    except OSError as error:
+        raise BadSetting(f"NSL_SIMULATED_ROOT cannot be read: {error.strerror}.") from error
+
+
+def _collateral(settings: Settings) -> Pccs | None:
+    return None if settings.pccs_url is None else Pccs(settings.pccs_url)
+
+
+def trust(settings: Settings) -> Trust:
+    """Which enclaves may be talked to. Raises BadSetting."""
+    return Trust(settings.manifest_dir, _anchors(settings), _collateral(settings))
+
+
+def key_enclave(settings: Settings) -> EnclaveClient:
+    """The key enclave's replicas. Raises BadSetting, and EnclaveUntrusted for a key that cannot be read."""
+    identity = Identity.read(settings.client_name, settings.client_key)
+    return EnclaveClient(settings.kme_addresses, trust(settings), identity)
+
+
+@asynccontextmanager
+async def _enclaves(settings: Settings) -> AsyncIterator[Enclaves]:
+    """Each replica by itself: whoever verifies wants to see them all."""
+    identity, judge = Identity.read(settings.client_name, settings.client_key), trust(settings)
+    async with AsyncExitStack() as stack:
+        replicas = {}
+        for number, address in enumerate(settings.kme_addresses, 1):
+            name = Program.KME if number == 1 else f"{Program.KME}-{number}"
+            replicas[str(name)] = await stack.enter_async_context(EnclaveClient([address], judge, identity))
+        yield Enclaves(replicas, Program.KME, judge)
 
 
 @asynccontextmanager
@@ -247,7 +281,7 @@ async def work(settings: Settings) -> None:
     url = needed(settings.database_worker_url, "NSL_DATABASE_WORKER_URL")
     async with (
         Database(url, connections_max=WORKER_CONNECTIONS_MAX) as database,
-        EnclaveClient(settings.kme_host, settings.kme_port, settings.tls_dir) as enclave,
+        key_enclave(settings) as enclave,
         chains(settings) as found,
     ):
         outboxes = {"logout": LogoutNotices(database, enclave, settings.issuer).step}

@@ -1,34 +1,50 @@
-"""Which messages an enclave program takes in which phase. What is not in the table is a violation."""
+"""Which messages a program takes, in which phase and from whom. What is not in the table is a violation."""
 
 from collections.abc import Mapping
 from enum import StrEnum
 
-from nsl_protocol.enclave.messages import (
-    CreateKey,
-    CreateTokenKey,
-    GetStatus,
-    Message,
-    Seal,
-    Sign,
-    SignToken,
-    Unseal,
+from nsl_protocol.enclave.fields import Message
+from nsl_protocol.enclave.membership import (
+    Admit,
+    ApplyManifest,
+    Bootstrap,
+    Enrol,
+    GetPackages,
+    GetQuote,
+    Join,
+    PrepareJoin,
+    SubmitShare,
 )
+from nsl_protocol.enclave.messages import CreateKey, CreateTokenKey, GetStatus, Seal, Sign, SignToken, Unseal
 
 
 class Phase(StrEnum):
-    STARTING = "starting"  # no root key yet
-    READY = "ready"  # the root key is there
-    STOPPING = "stopping"  # answers what is under way, takes nothing new
+    STARTING = "starting"  # no root yet
+    READY = "ready"  # the root is there
 
 
-PERMITTED: Mapping[Phase, frozenset[type[Message]]] = {
-    Phase.STARTING: frozenset({GetStatus}),
-    Phase.READY: frozenset({GetStatus, CreateKey, Sign, CreateTokenKey, SignToken, Seal, Unseal}),
-    Phase.STOPPING: frozenset({GetStatus}),
+class Role(StrEnum):
+    """Who a peer is, by its certificate."""
+
+    ANYBODY = "anybody"  # none: may ask for quotes, enrol, and bring what custodians or other replicas have signed
+    CLIENT = "client"  # a host process that the manifest lists
+    ENCLAVE = "enclave"  # another program of the cluster
+
+
+_LOOK: frozenset[type[Message]] = frozenset({GetStatus, GetQuote})
+_SIGNED: frozenset[type[Message]] = frozenset({Enrol, Admit, ApplyManifest, GetPackages})
+_WORK: frozenset[type[Message]] = frozenset({CreateKey, Sign, CreateTokenKey, SignToken, Seal, Unseal})
+
+PERMITTED: Mapping[tuple[Phase, Role], frozenset[type[Message]]] = {
+    (Phase.STARTING, Role.ANYBODY): _LOOK | {Bootstrap, SubmitShare, PrepareJoin, Join},
+    (Phase.STARTING, Role.CLIENT): frozenset(),
+    (Phase.STARTING, Role.ENCLAVE): frozenset(),
+    (Phase.READY, Role.ANYBODY): _LOOK | _SIGNED,
+    (Phase.READY, Role.CLIENT): _LOOK | _WORK,
+    (Phase.READY, Role.ENCLAVE): _LOOK,
 }
 
 NEXT: Mapping[Phase, frozenset[Phase]] = {
-    Phase.STARTING: frozenset({Phase.READY, Phase.STOPPING}),
-    Phase.READY: frozenset({Phase.STOPPING}),
-    Phase.STOPPING: frozenset(),
+    Phase.STARTING: frozenset({Phase.READY}),
+    Phase.READY: frozenset(),
 }

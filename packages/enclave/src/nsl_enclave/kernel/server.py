@@ -1,19 +1,22 @@
-"""One blocking loop that serves many connections over mutual TLS 1.3.
+"""One blocking loop that serves many connections over TLS 1.3.
 
 Frames that have arrived are answered together and leave in one write. Everything is bounded: connections, the time a
-handshake may take, a frame, and what may wait to be written. A peer that breaks the protocol loses its connection and
-nothing else happens.
+handshake may take, a frame, and what may wait to be written. A peer that breaks the protocol before it has shown a
+certificate loses its connection; one that has shown it loses all of its connections and must enrol again.
 """
 
 import selectors
 import signal
 import socket
-import ssl
-from collections.abc import Callable
-from pathlib import Path
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from cryptography import x509
+from OpenSSL import SSL
 
 from nsl_enclave.kernel.clock import monotonic
 from nsl_enclave.kernel.errors import Violation
+from nsl_enclave.kernel.phases import Role
 from nsl_protocol.enclave.wire import FrameReader
 from nsl_protocol.errors import CodecError
 
@@ -21,28 +24,58 @@ CONNECTIONS_MAX = 256
 HANDSHAKE_SECONDS_MAX = 5.0
 READ_BYTES = 262_144
 UNWRITTEN_BYTES_MAX = 8 << 20
+_RECORD_BYTES = 16_384  # of TLS, at most
 _BACKLOG = 128
-_TICK_SECONDS = 1.0
-
-type Handle = Callable[[bytes], bytes]
+_TICK_SECONDS = 0.5
 
 
-def tls_context(directory: Path, name: str) -> ssl.SSLContext:
-    """Mutual TLS 1.3: our ``NAME.pem`` and ``NAME.key``, and peers whose client certificate ``ca.pem`` has signed."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.verify_mode = ssl.CERT_REQUIRED
-    context.load_verify_locations(directory / "ca.pem")
-    context.load_cert_chain(directory / f"{name}.pem", directory / f"{name}.key")
-    context.num_tickets = 0
-    return context
+@dataclass(slots=True)
+class Peer:
+    """Who is at the other end.
+
+    Attributes:
+        name: of the certificate; empty without one.
+        serial: of the certificate; 0 without one.
+        expires_at: Unix seconds in the enclave's time; None without a certificate.
+        authority: which of our authorities signed it: a number that changes when they all lose their certificates.
+        challenge: the nonce that this connection was given last; a proof uses it up.
+    """
+
+    role: Role = Role.ANYBODY
+    name: str = ""
+    serial: int = 0
+    expires_at: float | None = None
+    authority: int = 0
+    challenge: bytes | None = field(default=None, repr=False)
+
+
+class Program(Protocol):
+    """What is served."""
+
+    def context(self) -> SSL.Context:
+        """For connections from now on."""
+
+    def peer(self, certificate: x509.Certificate | None) -> Peer:
+        """Who shows this certificate, whose signature holds. Raises Violation: nobody who may come now."""
+
+    def stands(self, peer: Peer) -> bool:
+        """Whether it may go on."""
+
+    def handle(self, peer: Peer, payload: bytes) -> bytes:
+        """A frame's payload in, reply frames out. Raises Violation or CodecError: the peer broke the protocol."""
+
+    def expel(self, peer: Peer) -> None:
+        """It broke the protocol: its certificate is worth nothing from now on."""
 
 
 class _Connection:
     """One peer: its socket, what has arrived of a frame, and what has not left yet."""
 
-    def __init__(self, peer: ssl.SSLSocket) -> None:
-        self.peer = peer
+    def __init__(self, raw: socket.socket, context: SSL.Context) -> None:
+        self.socket = raw
+        self.tls = SSL.Connection(context, raw)
+        self.tls.set_accept_state()
+        self.peer = Peer()
         self.frames = FrameReader()
         self.unwritten = bytearray()
         self.handshake_until: float | None = monotonic() + HANDSHAKE_SECONDS_MAX
@@ -51,38 +84,34 @@ class _Connection:
         """What has arrived; None when the peer has closed."""
         received = bytearray()
         try:
-            while len(received) < READ_BYTES:
-                part = self.peer.recv(READ_BYTES)
-                if not part:
-                    return bytes(received) or None
-                received += part
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            while len(received) < READ_BYTES or self.tls.pending():
+                received += self.tls.recv(_RECORD_BYTES)
+        except (SSL.WantReadError, SSL.WantWriteError):
             pass
+        except SSL.ZeroReturnError:
+            return bytes(received) or None
         return bytes(received)
 
     def write(self) -> None:
         """Send what waits, as far as the socket takes it."""
         try:
             while self.unwritten:
-                del self.unwritten[: self.peer.send(self.unwritten)]
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                del self.unwritten[: self.tls.send(bytes(self.unwritten[:READ_BYTES]))]
+        except (SSL.WantReadError, SSL.WantWriteError):
             pass
 
 
 class Server:
-    """Serves ``handle`` (a frame's payload in, reply frames out) until SIGTERM or SIGINT.
+    """Serves a program until SIGTERM or SIGINT."""
 
-    ``handle`` raises Violation or CodecError to end the connection that a payload came from.
-    """
-
-    def __init__(self, host: str, port: int, context: ssl.SSLContext, handle: Handle) -> None:
-        self._context = context
-        self._handle = handle
+    def __init__(self, host: str, port: int, program: Program) -> None:
+        self._program = program
         self._selector = selectors.DefaultSelector()
         self._listener = socket.create_server((host, port), backlog=_BACKLOG)
         self._listener.setblocking(False)
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._connections: dict[int, _Connection] = {}
+        self._look_at = 0.0
         # A signal writes to one end, the loop reads the other.
         self._woken, self._waker = socket.socketpair()
         self._woken.setblocking(False)
@@ -106,9 +135,9 @@ class Server:
                     return
                 if key.fileobj is self._listener:
                     self._accept()
-                else:
-                    self._advance(key.fd, events)
-            self._drop_slow_handshakes()
+                elif key.fd in self._connections:
+                    self._advance(self._connections[key.fd], events)
+            self._drop_those_who_may_not_stay()
 
     def _accept(self) -> None:
         try:
@@ -120,12 +149,10 @@ class Server:
             return
         raw.setblocking(False)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        peer = self._context.wrap_socket(raw, server_side=True, do_handshake_on_connect=False)
-        self._connections[peer.fileno()] = _Connection(peer)
-        self._selector.register(peer, selectors.EVENT_READ)
+        self._connections[raw.fileno()] = _Connection(raw, self._program.context())
+        self._selector.register(raw, selectors.EVENT_READ)
 
-    def _advance(self, descriptor: int, events: int) -> None:
-        connection = self._connections[descriptor]
+    def _advance(self, connection: _Connection, events: int) -> None:
         try:
             if connection.handshake_until is not None and not self._handshake(connection):
                 return
@@ -137,21 +164,30 @@ class Server:
                     self._drop(connection)
                     return
                 for payload in connection.frames.feed(received):
-                    connection.unwritten += self._handle(payload)
+                    connection.unwritten += self._answer(connection.peer, payload)
                 connection.write()
             self._watch(connection)
-        except (OSError, CodecError, Violation):
+        except (CodecError, Violation):
+            self._expel(connection)
+        except (OSError, SSL.Error):
             self._drop(connection)
+
+    def _answer(self, peer: Peer, payload: bytes) -> bytes:
+        """An answer, unless the one before has ended this peer's rights."""
+        if not self._program.stands(peer):
+            raise Violation("the certificate is not good any more")
+        return self._program.handle(peer, payload)
 
     def _handshake(self, connection: _Connection) -> bool:
         try:
-            connection.peer.do_handshake()
-        except ssl.SSLWantReadError:
-            self._selector.modify(connection.peer, selectors.EVENT_READ)
+            connection.tls.do_handshake()
+        except SSL.WantReadError:
+            self._selector.modify(connection.socket, selectors.EVENT_READ)
             return False
-        except ssl.SSLWantWriteError:
-            self._selector.modify(connection.peer, selectors.EVENT_WRITE)
+        except SSL.WantWriteError:
+            self._selector.modify(connection.socket, selectors.EVENT_WRITE)
             return False
+        connection.peer = self._program.peer(connection.tls.get_peer_certificate(as_cryptography=True))
         connection.handshake_until = None
         return True
 
@@ -160,19 +196,32 @@ class Server:
         events = selectors.EVENT_READ if len(connection.unwritten) <= UNWRITTEN_BYTES_MAX else 0
         if connection.unwritten:
             events |= selectors.EVENT_WRITE
-        if self._selector.get_key(connection.peer).events != events:
-            self._selector.modify(connection.peer, events)
+        if self._selector.get_key(connection.socket).events != events:
+            self._selector.modify(connection.socket, events)
 
-    def _drop_slow_handshakes(self) -> None:
+    def _drop_those_who_may_not_stay(self) -> None:
+        """Slow handshakes, certificates that have run out, authorities that are no more."""
         present = monotonic()
+        if present < self._look_at:
+            return
+        self._look_at = present + _TICK_SECONDS
         for connection in list(self._connections.values()):
-            if connection.handshake_until is not None and connection.handshake_until < present:
+            slow = connection.handshake_until is not None and connection.handshake_until < present
+            if slow or not self._program.stands(connection.peer):
                 self._drop(connection)
 
+    def _expel(self, connection: _Connection) -> None:
+        """End the connection, and whoever showed a certificate on it, everywhere."""
+        serial = connection.peer.serial
+        self._program.expel(connection.peer)
+        for each in list(self._connections.values()):
+            if each is connection or (serial and each.peer.serial == serial):
+                self._drop(each)
+
     def _drop(self, connection: _Connection) -> None:
-        del self._connections[connection.peer.fileno()]
-        self._selector.unregister(connection.peer)
-        connection.peer.close()
+        del self._connections[connection.socket.fileno()]
+        self._selector.unregister(connection.socket)
+        connection.socket.close()
 
     def _close_all(self) -> None:
         for connection in list(self._connections.values()):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nsl_enclave.kernel.clock import random_bytes
-from nsl_enclave.kme.errors import Refusal
+from nsl_enclave.kernel.errors import Refusal
 from nsl_protocol.enclave.messages import (
     Curve,
     SignDigest,

@@ -4,15 +4,36 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
+from cryptography.x509 import Certificate
+from OpenSSL import SSL
+
 from nsl_enclave import __version__
-from nsl_enclave.kernel.errors import Violation
+from nsl_enclave.kernel.errors import Refusal, Violation
 from nsl_enclave.kernel.phases import NEXT, PERMITTED, Phase
+from nsl_enclave.kernel.server import Peer
 from nsl_enclave.kme import meaning
-from nsl_enclave.kme.errors import Refusal
+from nsl_enclave.kme.cluster import Cluster
+from nsl_enclave.kme.custody import Custody
+from nsl_enclave.kme.enrolment import Enrolment
 from nsl_enclave.kme.signing import PrivateHalf, new_secret, private_half
+from nsl_enclave.kme.state import Root
 from nsl_enclave.kme.tokens import Tokens
 from nsl_enclave.kme.wrapping import KeySecret, Wrapping
 from nsl_enclave.platform import Platform
+from nsl_protocol.cluster.manifest import Program
+from nsl_protocol.enclave.fields import Message
+from nsl_protocol.enclave.membership import (
+    Admit,
+    ApplyManifest,
+    Bootstrap,
+    Enrol,
+    GetPackages,
+    GetQuote,
+    Join,
+    ManifestApplied,
+    PrepareJoin,
+    SubmitShare,
+)
 from nsl_protocol.enclave.messages import (
     Answer,
     CreateKey,
@@ -20,8 +41,8 @@ from nsl_protocol.enclave.messages import (
     GetStatus,
     KeyCreated,
     KeyName,
-    Message,
     Refused,
+    Request,
     Seal,
     Sealed,
     Sign,
@@ -43,7 +64,6 @@ from nsl_protocol.enclave.messages import (
 )
 from nsl_protocol.enclave.wire import read_call, reply_frame
 
-PROGRAM = "kme"
 KEYS_KEPT = 4096
 
 
@@ -60,15 +80,23 @@ class _OpenKey:
 class KeyManagement:
     """The program: a frame's payload in, a reply's frame out."""
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: Platform, cluster: Cluster) -> None:
         self._platform = platform
+        self._cluster = cluster
         self._layers: tuple[str, ...] = ()
         self._phase = Phase.STARTING
-        self._wrapping = Wrapping(b"")
-        self._tokens = Tokens(self._wrapping)
-        self._opened: OrderedDict[tuple[KeyName, bytes], _OpenKey] = OrderedDict()
+        custody = Custody(cluster)
+        self._enrolment = Enrolment(cluster, custody, Program.KME)
+        self._custody = custody
+        self._keys: OrderedDict[tuple[KeyName, bytes], _OpenKey] = OrderedDict()
         self._handlers: dict[type[Message], Callable[[Any], Answer]] = {
             GetStatus: self._status,
+            Bootstrap: custody.bootstrap,
+            SubmitShare: custody.submit,
+            GetPackages: custody.packages,
+            PrepareJoin: custody.prepare_join,
+            Join: custody.join,
+            ApplyManifest: self._apply_manifest,
             CreateKey: self._create_key,
             Sign: self._sign,
             CreateTokenKey: self._create_token_key,
@@ -76,47 +104,80 @@ class KeyManagement:
             Seal: self._seal,
             Unseal: self._unseal,
         }
-
-    def begin(self, root: bytes) -> None:
-        """Take the root secret: keys can be made and used from here on."""
-        self._wrapping = Wrapping(root)
-        self._tokens = Tokens(self._wrapping)
-        self._enter(Phase.READY)
+        cluster.when_begun(self._begin)
 
     def isolated(self, layers: tuple[str, ...]) -> None:
         """Remember which isolation layers took hold, to report them."""
         self._layers = layers
 
-    def handle(self, payload: bytes) -> bytes:
+    def context(self) -> SSL.Context:
+        return self._enrolment.context()
+
+    def peer(self, certificate: Certificate | None) -> Peer:
+        return self._enrolment.peer(certificate)
+
+    def stands(self, peer: Peer) -> bool:
+        return self._enrolment.stands(peer)
+
+    def expel(self, peer: Peer) -> None:
+        self._enrolment.expel(peer)
+
+    def handle(self, peer: Peer, payload: bytes) -> bytes:
         """Answer one call.
 
         Raises:
             CodecError: the payload is not a call.
-            Violation: the phase does not permit this message.
+            Violation: the phase does not permit this message, or not to this peer.
         """
         call = read_call(payload)
-        if type(call.body) not in PERMITTED[self._phase]:
-            raise Violation(f"{type(call.body).__name__} is not taken while {self._phase}")
+        if type(call.body) not in PERMITTED[self._phase, peer.role]:
+            raise Violation(f"{type(call.body).__name__} is not taken from {peer.role} while {self._phase}")
         try:
-            answer = self._handlers[type(call.body)](call.body)
+            answer = self._answer(peer, call.body)
         except Refusal as refusal:
             answer = Refused(refusal.code, refusal.reason)
         return reply_frame(call.id, answer)
 
-    def _enter(self, phase: Phase) -> None:
-        if phase not in NEXT[self._phase]:
-            raise Violation(f"{self._phase} is not followed by {phase}")
-        self._phase = phase
+    def _answer(self, peer: Peer, request: Request) -> Answer:
+        """Those that depend on who asks, and all others."""
+        match request:
+            case GetQuote():
+                return self._enrolment.quote(peer, request)
+            case Enrol():
+                return self._enrolment.enrol(peer, request)
+            case Admit():
+                challenge, peer.challenge = peer.challenge, None
+                if challenge is None:
+                    raise Refusal("NOT_ADMITTED", "Ask for a quote first: the join must be over its challenge.")
+                return self._custody.admit(challenge, request)
+            case _:
+                return self._handlers[type(request)](request)
+
+    def _begin(self, root: Root) -> None:
+        """The root is there: keys can be made and used from here on."""
+        self._wrapping = Wrapping(root)
+        self._tokens = Tokens(self._wrapping)
+        if Phase.READY not in NEXT[self._phase]:
+            raise Violation(f"{self._phase} is not followed by {Phase.READY}")
+        self._phase = Phase.READY
 
     def _status(self, _: GetStatus) -> Status:
+        root = self._cluster.root
         return Status(
-            program=PROGRAM,
+            program=Program.KME,
             mode=self._platform.mode,
             measurement=self._platform.measurement,
             phase=self._phase,
             version=__version__,
-            layers=self._layers,
+            layers=(*self._layers, *(("locked_memory",) if root is not None and root.locked else ())),
+            cluster=self._cluster.identifier,
+            epoch=self._cluster.epoch,
+            manifest_version=self._cluster.constitution.present.version,
+            seal=self._cluster.seal_status,
         )
+
+    def _apply_manifest(self, request: ApplyManifest) -> ManifestApplied:
+        return ManifestApplied(self._cluster.apply(request.document))
 
     def _create_key(self, request: CreateKey) -> KeyCreated:
         secret = KeySecret(request.curve, request.blind_signing, new_secret(request.curve))
@@ -145,15 +206,15 @@ class KeyManagement:
     def _open(self, name: KeyName, wrapped: bytes) -> _OpenKey:
         """The key, from the cache when exactly this blob was opened before under exactly this name."""
         place = (name, wrapped)
-        key = self._opened.get(place)
+        key = self._keys.get(place)
         if key is None:
             secret = self._wrapping.open_key(name, wrapped)
             key = _OpenKey(private_half(secret.curve, secret.secret), blind_signing=secret.blind_signing)
-            self._opened[place] = key
-            if len(self._opened) > KEYS_KEPT:
-                self._opened.popitem(last=False)
+            self._keys[place] = key
+            if len(self._keys) > KEYS_KEPT:
+                self._keys.popitem(last=False)
         else:
-            self._opened.move_to_end(place)
+            self._keys.move_to_end(place)
         return key
 
     def _create_token_key(self, request: CreateTokenKey) -> TokenKeyCreated:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_private_key,
 )
 
-from nsl_enclave.kme.errors import Refusal
+from nsl_enclave.kernel.errors import Refusal
 from nsl_enclave.kme.wrapping import Wrapping
 from nsl_protocol.enclave.messages import TokenKind
 

@@ -8,13 +8,12 @@ from typing import Annotated
 
 import msgspec
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from msgspec import Meta
 
 from nsl_enclave.kernel.clock import random_bytes
-from nsl_enclave.kme.errors import Refusal
+from nsl_enclave.kernel.errors import Refusal
+from nsl_enclave.kme.state import Root
 from nsl_protocol.enclave.messages import Curve, KeyName
 
 _FORMAT = b"\x01"
@@ -30,9 +29,9 @@ class KeySecret(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fie
 
 
 class Wrapping:
-    """Wraps and opens keys under one root secret of 32 bytes."""
+    """Wraps and opens keys under keys that follow from the root."""
 
-    def __init__(self, root: bytes) -> None:
+    def __init__(self, root: Root) -> None:
         self._root = root
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder = msgspec.msgpack.Decoder(KeySecret)
@@ -63,7 +62,7 @@ class Wrapping:
         return self._open(self._key_for(b"secrets"), _about_secret(purpose), sealed)
 
     def _key_for(self, salt: bytes) -> AESGCM:
-        return AESGCM(HKDF(hashes.SHA256(), 32, salt=salt, info=b"nsl-kme-wrap-v1").derive(self._root))
+        return AESGCM(self._root.wrapping_key(salt))
 
     @staticmethod
     def _wrap(key: AESGCM, about: bytes, secret: bytes) -> bytes:

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from nsl_enclave.kernel.clock import random_bytes
 from nsl_enclave.kernel.errors import PlatformError, SealError
+from nsl_protocol.attestation.verify import INTEL
 
 ATTESTATION = Path("/dev/attestation")
 REPORT_DATA_BYTES = 64
@@ -34,6 +35,7 @@ class GraminePlatform:
     """
 
     mode = "hw"
+    anchor = INTEL
 
     def __init__(self, directory: Path = ATTESTATION) -> None:
         """Take a first quote.
@@ -76,6 +78,9 @@ class GraminePlatform:
         if quote[_QUOTE_HEADER_BYTES:][: _BODY.size] != body:
             raise PlatformError("The quoting service answered with a quote of another report: check aesmd on the host.")
         return quote
+
+    def collateral(self, at: float) -> None:
+        """Intel's word comes from a PCCS, through the host: it is signed."""
 
     def sealing_key(self) -> bytes:
         """32 bytes that this very MRENCLAVE gets again on this processor, as long as its microcode stays.

@@ -16,10 +16,11 @@ _TAG = b"nsl-report-data-v1"
 class Purpose(StrEnum):
     """Why an enclave was quoted."""
 
-    EVIDENCE = "evidence"  # shown to whoever asks: nonce; log key, manifest version
+    EVIDENCE = "evidence"  # shown to whoever asks: nonce; log key, manifest version (4 bytes)
     BOOTSTRAP = "bootstrap"  # the first root is about to be made: nonce; recipient key
     RECOVERY = "recovery"  # shares of the root are about to be sent: nonce; recipient key
-    JOIN = "join"  # a replica asks for the root: nonce; recipient key, identity key
+    JOIN = "join"  # a replica asks for the root: nonce; recipient key, manifest digest
+    WELCOME = "welcome"  # a member gives it: nonce; recipient key, SHA-256 of the package
     ENROL_SERVER = "enrol-server"  # to whom a peer is about to send its request: nonce; TLS key
     ENROL_CLIENT = "enrol-client"  # a peer asks for a certificate: nonce; its TLS key, the server's TLS key
 

@@ -10,14 +10,30 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from nsl_protocol.enclave.fields import Bytes32, Id16, Message, Payload, Wrapped
+from nsl_protocol.enclave.membership import (
+    Admit,
+    Admitted,
+    ApplyManifest,
+    Bootstrap,
+    Enrol,
+    Enrolled,
+    Founded,
+    GetPackages,
+    GetQuote,
+    Join,
+    Joined,
+    JoinPrepared,
+    ManifestApplied,
+    PrepareJoin,
+    Quoted,
+    ShareTaken,
+    SubmitShare,
+)
+
 VERSION = 1
 FRAME_BYTES_MAX = 1 << 20
 SIGN_ORDERS_MAX = 256
-
-type Id16 = Annotated[bytes, Meta(min_length=16, max_length=16)]
-type Bytes32 = Annotated[bytes, Meta(min_length=32, max_length=32)]
-type Wrapped = Annotated[bytes, Meta(min_length=1, max_length=8192)]
-type Payload = Annotated[bytes, Meta(max_length=262_144)]
 
 
 class Curve(StrEnum):
@@ -32,10 +48,6 @@ class TokenKind(StrEnum):
     ACCESS = "at+jwt"  # RFC 9068
     ID = "JWT"  # OpenID Connect Core section 2
     LOGOUT = "logout+jwt"  # OpenID Connect Back-Channel Logout section 2.4
-
-
-class Message(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=True):
-    """Base of every body: an array whose first element is the type's name."""
 
 
 class KeyName(Message, frozen=True):
@@ -141,14 +153,44 @@ class Unseal(Message, frozen=True):
     sealed: Wrapped
 
 
-type Request = GetStatus | CreateKey | Sign | CreateTokenKey | SignToken | Seal | Unseal
+type Request = (
+    GetStatus
+    | CreateKey
+    | Sign
+    | CreateTokenKey
+    | SignToken
+    | Seal
+    | Unseal
+    | GetQuote
+    | Enrol
+    | Bootstrap
+    | SubmitShare
+    | GetPackages
+    | PrepareJoin
+    | Admit
+    | Join
+    | ApplyManifest
+)
 
 
 # Answers ----------------------------------------------------------------------------------------------------------
 
 
 class Status(Message, frozen=True):
-    """Who answers: program (``kme``), mode (``sim`` or ``hw``), measurement (hex), phase, active isolation layers."""
+    """What a program says of itself; what it can prove is in its quotes.
+
+    Attributes:
+        program: ``kme``.
+        mode: of its platform, ``sim`` or ``hw``.
+        measurement: hex.
+        phase: ``starting`` until it has the root.
+        version: of the software.
+        layers: of isolation, those that are active.
+        cluster: the cluster's id; empty where there is none.
+        epoch: of the cluster, from 1; it grows with every recovery.
+        manifest_version: of the manifest that holds.
+        seal: ``none``, ``opened``, or ``lost``: there is one that does not open, so this replica must join again.
+    """
 
     program: str
     mode: str
@@ -156,6 +198,10 @@ class Status(Message, frozen=True):
     phase: str
     version: str
     layers: tuple[str, ...]
+    cluster: bytes
+    epoch: int
+    manifest_version: int
+    seal: str
 
 
 class KeyCreated(Message, frozen=True):
@@ -211,7 +257,24 @@ class Unsealed(Message, frozen=True):
     secret: bytes
 
 
-type Answer = Status | KeyCreated | Signed | TokenKeyCreated | TokenSigned | Sealed | Unsealed | Refused
+type Answer = (
+    Status
+    | KeyCreated
+    | Signed
+    | TokenKeyCreated
+    | TokenSigned
+    | Sealed
+    | Unsealed
+    | Quoted
+    | Enrolled
+    | Founded
+    | ShareTaken
+    | JoinPrepared
+    | Admitted
+    | Joined
+    | ManifestApplied
+    | Refused
+)
 
 
 class Call(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

@@ -5,14 +5,14 @@ from datetime import datetime
 from typing import Annotated
 
 import msgspec
-from litestar import post
+from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import JSONBody, SkipValidation
+from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
 from msgspec import Meta, Struct
 
 from nsl.attestation.errors import CollateralUnreadable
-from nsl.attestation.model import Question
-from nsl.attestation.service import Attestation
+from nsl.attestation.model import Enclave, Question
+from nsl.attestation.service import Attestation, Enclaves
 from nsl.identity.model import Caller, Requires
 from nsl.kit.errors import Malformed
 from nsl_protocol.attestation.policy import Policy
@@ -80,4 +80,103 @@ def _collateral(body: CollateralBody) -> Collateral:
         raise CollateralUnreadable(f"The collateral cannot be read: {error.reason}.", field="collateral") from error
 
 
-HANDLERS = (verify_quote,)
+# This layer's own enclaves -----------------------------------------------------------------------------------------
+
+
+class ReasonView(Struct, frozen=True):
+    code: str
+    detail: str
+
+
+class EnclaveView(Struct, frozen=True):
+    """One replica. ``status``: ``attested``, ``refused`` or ``unreachable``; what is null could not be verified."""
+
+    name: str
+    program: str
+    mode: str | None
+    measurement: str | None
+    status: str
+    phase: str | None
+    seal: str | None
+    epoch: int | None
+    manifest_version: int | None
+    last_attested_at: datetime | None
+    collateral_expires_at: datetime | None
+    reasons: tuple[ReasonView, ...]
+
+
+class EnclavesView(Struct, frozen=True):
+    items: tuple[EnclaveView, ...]
+
+
+class EvidenceView(Struct, frozen=True):
+    """Verify it yourself: the quote's report data must be that of purpose ``evidence`` over all the rest.
+
+    ``quote`` is base64; ``cluster`` and ``log_key`` (Ed25519) are hex, 32 bytes each.
+    """
+
+    name: str
+    program: str
+    nonce: str
+    cluster: str
+    manifest_version: int
+    log_key: str
+    quote: str
+    collateral: CollateralBody
+
+
+@get(
+    "/v1/enclaves",
+    operation_id="listEnclaves",
+    summary="The enclaves that this layer rests on, and whether they have proven themselves",
+    tags=["attestation"],
+)
+async def list_enclaves(
+    caller: Annotated[Caller, Requires(None)], enclaves: NamedDependency[SkipValidation[Enclaves]]
+) -> EnclavesView:
+    return EnclavesView(tuple(map(_view, await enclaves.list())))
+
+
+@get(
+    "/v1/enclaves/{name:str}/evidence",
+    operation_id="getEvidence",
+    summary="A fresh quote of an enclave over your nonce",
+    tags=["attestation"],
+)
+async def get_evidence(
+    caller: Annotated[Caller, Requires(None)],
+    enclaves: NamedDependency[SkipValidation[Enclaves]],
+    name: FromPath[str],
+    nonce: Annotated[str, QueryParameter(pattern="^[0-9a-f]{64}$", description="32 random bytes in hex")],
+) -> EvidenceView:
+    found = await enclaves.evidence(name, bytes.fromhex(nonce))
+    return EvidenceView(
+        name=name,
+        program=found.program,
+        nonce=nonce,
+        cluster=found.cluster.hex(),
+        manifest_version=found.manifest_version,
+        log_key=found.log_key.hex(),
+        quote=base64.b64encode(found.quote).decode(),
+        collateral=msgspec.json.decode(found.collateral.document, type=CollateralBody),
+    )
+
+
+def _view(enclave: Enclave) -> EnclaveView:
+    return EnclaveView(
+        name=enclave.name,
+        program=enclave.program,
+        mode=enclave.mode,
+        measurement=enclave.measurement,
+        status=enclave.standing,
+        phase=enclave.phase,
+        seal=enclave.seal,
+        epoch=enclave.epoch,
+        manifest_version=enclave.manifest_version,
+        last_attested_at=enclave.last_attested_at,
+        collateral_expires_at=enclave.collateral_expires_at,
+        reasons=tuple(ReasonView(each.code, each.detail) for each in enclave.reasons),
+    )
+
+
+HANDLERS = (verify_quote, list_enclaves, get_evidence)

@@ -3,9 +3,11 @@
 CollateralMissing      422  none was sent, and this layer has no PCCS to ask
 CollateralUnavailable  503  the PCCS does not answer, or has none for that platform
 CollateralUnreadable   422
+EnclaveUnknown         404  there is no enclave of that name
+EnclaveNotAttested     503  from the health check alone: an enclave does not prove itself, or will soon not be able to
 """
 
-from nsl.kit.errors import Unavailable, Unprocessable
+from nsl.kit.errors import Missing, Unavailable, Unprocessable
 
 
 class CollateralMissing(Unprocessable):
@@ -18,3 +20,11 @@ class CollateralUnavailable(Unavailable):
 
 class CollateralUnreadable(Unprocessable):
     code = "COLLATERAL_UNREADABLE"
+
+
+class EnclaveUnknown(Missing):
+    code = "ENCLAVE_NOT_FOUND"
+
+
+class EnclaveNotAttested(Unavailable):
+    code = "ENCLAVE_NOT_ATTESTED"

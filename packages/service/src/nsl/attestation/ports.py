@@ -1,8 +1,14 @@
 """What attestation needs of the world outside."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
+from nsl_protocol.attestation.binding import Purpose
+from nsl_protocol.attestation.policy import Verdict
 from nsl_protocol.attestation.verify import Collateral
+from nsl_protocol.cluster.manifest import Program
+from nsl_protocol.enclave.membership import Quoted
+from nsl_protocol.enclave.messages import Status
 
 
 class CollateralSource(Protocol):
@@ -14,3 +20,21 @@ class CollateralSource(Protocol):
         Raises:
             CollateralUnavailable: it does not answer, or has nothing for that platform.
         """
+
+
+class ProvableEnclave(Protocol):
+    """One replica of an enclave program. Raises EnclaveDown, EnclaveUntrusted (Unavailable)."""
+
+    async def quote(self, purpose: Purpose, nonce: bytes) -> Quoted: ...
+
+    async def status(self) -> Status: ...
+
+
+class Judge(Protocol):
+    """The policy of the cluster's manifest."""
+
+    async def verdict(
+        self, program: Program, purpose: Purpose, nonce: bytes, keys: Sequence[bytes], quoted: Quoted
+    ) -> Verdict: ...
+
+    async def collateral(self, quote: bytes, brought: bytes | None) -> Collateral: ...

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nsl.cli import attestation, keys, transactions
+from nsl.cli import attestation, enclave, keys, transactions
 from nsl.cli.connection import AsJson
 from nsl.cli.faucet import faucet
 from nsl.cli.login import login, logout, whoami
@@ -26,6 +26,7 @@ admin = typer.Typer(no_args_is_help=True, help="Set the layer up.")
 app.add_typer(keys.app, name="keys")
 app.add_typer(transactions.app, name="tx")
 app.add_typer(attestation.app, name="attestation")
+app.add_typer(enclave.app, name="enclave")
 app.add_typer(admin, name="admin")
 app.command()(faucet)
 app.command()(login)
@@ -44,6 +45,7 @@ def up(
     network: Annotated[str, typer.Option(help="devnet, testnet, mainnet, or the URL of a node.")] = "devnet",
     n3_block_time: Annotated[int, typer.Option(help="Milliseconds between blocks of the N3 devnet.")] = 1000,
     neox_block_time: Annotated[int, typer.Option(help="Milliseconds between blocks of the Neo X devnet.")] = 1000,
+    kme_replicas: Annotated[int, typer.Option(min=1, max=7, help="Of the key enclave; 3 survive the loss of two.")] = 1,
 ) -> None:
     """Run the whole layer on this machine until Ctrl-C: PostgreSQL, both chains, key enclave, API, worker.
 
@@ -59,6 +61,7 @@ def up(
         network=network,
         n3_block_time_ms=n3_block_time,
         neox_block_time_ms=neox_block_time,
+        kme_replicas=kme_replicas,
     )
     raise typer.Exit(run_up(UpOptions(stack=stack, tour=tour, exit_when_done=exit_, as_json=as_json)))
 

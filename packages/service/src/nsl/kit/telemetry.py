@@ -7,8 +7,12 @@ from typing import Any
 
 import structlog
 from prometheus_client import start_http_server
+from structlog.tracebacks import ExceptionDictTransformer
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+# Where it failed, and never with which values: those may be passwords, tokens and keys.
+_TRACEBACKS = structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
 
 
 def configure_logs(level: str) -> None:
@@ -17,7 +21,7 @@ def configure_logs(level: str) -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="@timestamp"),
-            structlog.processors.dict_tracebacks,
+            _TRACEBACKS,
             _ecs,
             structlog.processors.JSONRenderer(default=str),
         ],

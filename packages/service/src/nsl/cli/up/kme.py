@@ -1,53 +1,81 @@
 """Runs the key enclave's program, `nsl-enclave kme`, in SIM. The service never imports its code."""
 
+import json
 import signal
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nsl.cli.up.process import Child, ProcessSpec, console_script
-from nsl.cli.up.state import CREDENTIALS, StateFolder
+from nsl.cli.up.cluster import DevelopmentCluster
+from nsl.cli.up.errors import NotReady
+from nsl.cli.up.process import Child, ProcessSpec, console_script, inherited_environment, run
+from nsl.cli.up.state import StateFolder
+from nsl.cli.up.supervisor import Supervisor
+
+PROGRAM = "kme"
 
 
 @dataclass(frozen=True)
 class Kme:
-    """The key enclave with its seal in ``directory`` and the certificates in ``tls``."""
+    """One replica: its seal in ``directory``, the cluster's manifest and simulation in ``cluster``."""
 
+    name: str
     directory: Path
-    tls: Path
+    cluster: DevelopmentCluster
     port: int
-    bootstrap: bool
 
     @classmethod
-    def at(cls, state: StateFolder, tls: Path) -> "Kme":
-        """The enclave of a state folder, on a port of its own."""
-        directory = state.folder("kme")
+    def at(cls, state: StateFolder, cluster: DevelopmentCluster, number: int = 1) -> "Kme":
+        """The replica of a state folder, on a port of its own."""
+        name = PROGRAM if number == 1 else f"{PROGRAM}-{number}"
+        directory = state.folder(name)
         directory.chmod(0o700)
-        # Once there are credentials there are keys under the old root: a lost seal is refused, never replaced.
-        bootstrap = not (state.path / CREDENTIALS).exists()
-        return cls(directory, tls, state.port("kme"), bootstrap)
+        return cls(name, directory, cluster, state.port(name))
 
     @property
     def address(self) -> str:
         """Host and port."""
         return f"127.0.0.1:{self.port}"
 
+    async def mrenclave(self) -> str:
+        """What the installed program measures, hex."""
+        output = await run(*self._command(), "--measure", environment=inherited_environment())
+        return str(json.loads(output)["mrenclave"])
+
     def spec(self) -> ProcessSpec:
-        """How it is run: no privilege can be gained; a new root is sealed only before the first credentials."""
-        command = [
-            console_script("nsl-enclave"), "kme", "--listen", self.address,
-            "--tls-dir", str(self.tls), "--state", str(self.directory),
-        ]  # fmt: skip
-        if self.bootstrap:
-            command.append("--bootstrap")
+        """How it is run: no privilege can be gained."""
         return ProcessSpec(
-            name="kme",
-            command=command,
+            name=self.name,
+            command=[*self._command(), "--listen", self.address, "--manifest", str(self.cluster.manifests)],
             ready=_ready,
-            advice="If its seal is lost or damaged, the keys are lost with it: `nsl up --fresh` makes new ones.",
+            advice="Its log says what is missing.",
             death_signal=signal.SIGKILL,
             no_new_privs=True,
         )
 
+    def _command(self) -> list[str]:
+        state, simulation = str(self.directory), str(self.cluster.simulation)
+        return [console_script("nsl-enclave"), PROGRAM, "--state", state, "--simulation", simulation]
+
 
 async def _ready(child: Child) -> bool:
     return child.ready_line() is not None
+
+
+def development_cluster(state: StateFolder) -> DevelopmentCluster:
+    """The one of this state folder. Raises NotReady: it is of a version that knew no clusters."""
+    if (state.path / PROGRAM / "kme.seal").exists():
+        raise NotReady("This state folder is of an older version, whose keys this one cannot open: `nsl up --fresh`.")
+    directory = state.folder("cluster")
+    directory.chmod(0o700)
+    return DevelopmentCluster(directory)
+
+
+async def start_cluster(
+    supervisor: Supervisor, cluster: DevelopmentCluster, replicas: Sequence[Kme], *, may_found: bool
+) -> str:
+    """Start the replicas and give them their root; what was done. Raises NotReady."""
+    cluster.prepare(await replicas[0].mrenclave(), replicas=len(replicas))
+    for replica in replicas:
+        await supervisor.start(replica.spec())
+    return await cluster.establish([("127.0.0.1", replica.port) for replica in replicas], may_found=may_found)

@@ -14,8 +14,9 @@ import httpx
 
 from nsl.cli.up.errors import NotReady, ProgramMissing
 from nsl.cli.up.process import Child, ProcessSpec
-from nsl.cli.up.state import StateFolder, write_private
+from nsl.cli.up.state import StateFolder
 from nsl.kit.clock import random_bytes
+from nsl.kit.files import write_private
 from nsl_protocol.errors import CodecError
 from nsl_protocol.n3.address import ScriptHash
 from nsl_protocol.n3.keys import PublicKey

@@ -12,9 +12,8 @@ from typing import Any, Self
 
 import httpx
 
-from nsl.cli.up.certificates import make_certificates
 from nsl.cli.up.errors import NotReady, ProgramMissing
-from nsl.cli.up.kme import Kme
+from nsl.cli.up.kme import Kme, development_cluster, start_cluster
 from nsl.cli.up.n3 import MAGIC, N3Node
 from nsl.cli.up.neox import NeoxNode
 from nsl.cli.up.neox.rules import CHAIN_ID
@@ -30,11 +29,12 @@ from nsl.cli.up.process import (
     listens,
     run,
 )
-from nsl.cli.up.state import CREDENTIALS, StateFolder, write_private
+from nsl.cli.up.state import CREDENTIALS, StateFolder
 from nsl.cli.up.supervisor import Progress, Supervisor
 from nsl.kit import migrate
 from nsl.kit.clock import monotonic, pause
 from nsl.kit.errors import Failure
+from nsl.kit.files import write_private
 
 HTTP_PORT = 5000
 METRICS_PORT = 9090
@@ -61,6 +61,7 @@ class StackOptions:
     Attributes:
         port: of the HTTP API. None: 5000, with 9090 and 9091 for metrics, or free ones where they are taken; 0: free
             ones.
+        kme_replicas: of the key enclave: 1, or 3 and more to survive the loss of some.
         network: ``devnet`` runs both chains here; else see ``networks.settings_of``.
         environment: more variables for API and worker, above ours.
         rewire: given a process's name (``api``, ``worker``) and its environment before each start; what it returns is
@@ -71,6 +72,7 @@ class StackOptions:
     fresh: bool = False
     n3_block_time_ms: int = 1000
     neox_block_time_ms: int = 1000
+    kme_replicas: int = 1
     port: int | None = None
     network: str = DEVNET
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -160,8 +162,7 @@ class Stack:
         found = {
             "NSL_DATABASE_URL": self.postgres.url(APP),
             "NSL_DATABASE_WORKER_URL": self.postgres.url(WORKER),
-            "NSL_KME_ADDRESS": self.kme.address,
-            "NSL_TLS_DIR": str(self.kme.tls),
+            "NSL_KME_ADDRESS": ",".join(replica.address for replica in self.kmes),
             "NSL_HTTP_HOST": "127.0.0.1",
             "NSL_HTTP_PORT": str(self._http_port),
             "NSL_METRICS_PORT": str(self._metrics_port),
@@ -170,7 +171,7 @@ class Stack:
             "NSL_MAIL_DIR": str(self.state.path / MAIL),
         }
         chosen = {name: os.environ[name] for name in OPERATORS_OWN if name in os.environ}
-        return chosen | found | self._chains() | dict(self.options.environment)
+        return chosen | found | self.cluster.environment() | self._chains() | dict(self.options.environment)
 
     def _chains(self) -> dict[str, str]:
         found = dict(self._network)
@@ -183,11 +184,9 @@ class Stack:
 
     async def _start(self) -> None:
         self._choose_ports()
-        tls = self.state.folder("tls")
-        tls.chmod(0o700)
-        await asyncio.to_thread(make_certificates, tls)
         self.postgres = Postgres.at(self.state)
-        self.kme = Kme.at(self.state, tls)
+        self.cluster = development_cluster(self.state)
+        self.kmes = [Kme.at(self.state, self.cluster, number + 1) for number in range(self.options.kme_replicas)]
         parts = [self._start_postgres(), self._start_kme()]
         if self.options.network == DEVNET:
             parts += [self._start_n3(), self._start_neox()]
@@ -217,9 +216,9 @@ class Stack:
         self._progress("PostgreSQL 18 is ready, migrated")
 
     async def _start_kme(self) -> None:
-        child = await self._supervisor.start(self.kme.spec())
-        layers = (child.ready_line() or {}).get("layers", [])
-        self._progress(f"key enclave is ready, simulated ({', '.join(layers) or 'no isolation layers'})")
+        done = await start_cluster(self._supervisor, self.cluster, self.kmes, may_found=not self.credentials.exists())
+        layers = (self._supervisor.child(self.kmes[0].name).ready_line() or {}).get("layers", [])
+        self._progress(f"key enclave is ready, simulated ({', '.join(layers) or 'no isolation layers'}); {done}")
 
     async def _start_n3(self) -> None:
         node = N3Node.at(self.state, block_time_ms=self.options.n3_block_time_ms)

@@ -13,6 +13,7 @@ from typing import IO, Any, Self
 from nsl.cli.up.errors import StateInUse
 from nsl.cli.up.process import free_port, is_free, started_at
 from nsl.kit.clock import random_text
+from nsl.kit.files import write_private
 
 ENDING_TIMEOUT_SECONDS = 5
 CREDENTIALS = "credentials.json"  # of the platform administrator: base_url, client_id, client_secret, ...
@@ -136,15 +137,3 @@ def _end(pid: int) -> None:
             watch.poll(ENDING_TIMEOUT_SECONDS * 1000)
     finally:
         os.close(process)
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only we can read, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

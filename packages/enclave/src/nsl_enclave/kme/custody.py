@@ -1,0 +1,196 @@
+"""How a root comes into a replica: made by a bootstrap, put together from shares, or handed over by a member."""
+
+import hashlib
+from collections import Counter, OrderedDict
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from nsl_enclave.kernel.clock import random_bytes
+from nsl_enclave.kernel.errors import Refusal
+from nsl_enclave.kme.cluster import Cluster, Proof
+from nsl_enclave.kme.state import ROOT_BYTES
+from nsl_protocol.attestation.binding import NONCE_BYTES, Purpose, report_data
+from nsl_protocol.cluster.custody import Act, statement
+from nsl_protocol.cluster.manifest import Program, approvals
+from nsl_protocol.cluster.packages import RootPackage, SharePackage
+from nsl_protocol.cluster.shares import Share, bad_shares, combine, split
+from nsl_protocol.enclave.membership import (
+    Admit,
+    Admitted,
+    Bootstrap,
+    Founded,
+    GetPackages,
+    Join,
+    Joined,
+    JoinPrepared,
+    PrepareJoin,
+    ShareTaken,
+    SubmitShare,
+)
+from nsl_protocol.errors import CodecError
+
+_QUOTES_KEPT = 64
+_ACTS = {Purpose.BOOTSTRAP: Act.BOOTSTRAP, Purpose.RECOVERY: Act.RECOVER}
+
+
+class Custody:
+    """Of one replica. ``recipient_key`` is made at its start, and what is encrypted to it opens in no other."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._recipient = X25519PrivateKey.generate()
+        self.recipient_key = self._recipient.public_key().public_bytes_raw()
+        self._quoted: OrderedDict[bytes, Purpose] = OrderedDict()
+        self._submitted: dict[str, SharePackage] = {}
+        self._challenge: bytes | None = None
+
+    def quoted(self, purpose: Purpose, quote: bytes) -> None:
+        """Remember a quote that custodians may put their names to; the latest few count."""
+        if purpose in _ACTS:
+            self._quoted[hashlib.sha256(quote).digest()] = purpose
+            if len(self._quoted) > _QUOTES_KEPT:
+                self._quoted.popitem(last=False)
+
+    def bootstrap(self, request: Bootstrap) -> Founded:
+        """Make the cluster's root, once.
+
+        Raises:
+            Refusal: the quote is none of ours, or too few custodians have signed over it.
+        """
+        signed = self._signed_by(Purpose.BOOTSTRAP, request.quote_digest, request.approvals)
+        needed = self._cluster.constitution.genesis.threshold
+        if len(signed) < needed:
+            raise Refusal("TOO_FEW_APPROVALS", f"{len(signed)} custodians have signed the quote; it takes {needed}.")
+        self._found(random_bytes(ROOT_BYTES), 1)
+        return self.packages(GetPackages())
+
+    def packages(self, _: GetPackages) -> Founded:
+        """The custodians' packages, as often as asked: they open for the custodians alone."""
+        state = self._cluster.state
+        if state is None:
+            raise Refusal("NO_ROOT", "This replica has no root yet.")
+        return Founded(state.epoch, state.packages)
+
+    def submit(self, request: SubmitShare) -> ShareTaken | Founded:
+        """Take one custodian's share; with enough of them the root is put together and a new epoch begins.
+
+        Raises:
+            Refusal: no custodian, not his signature, not a share for this enclave, or ``BAD_SHARE`` with the names.
+        """
+        if not self._signed_by(Purpose.RECOVERY, request.quote_digest, {request.custodian: request.approval}):
+            raise Refusal("NOT_APPROVED", f"This is no signature of custodian {request.custodian} over the quote.")
+        try:
+            package = SharePackage.opened_by_enclave(request.package, self._cluster.identifier, self._recipient)
+            self._submitted[request.custodian] = package
+            return self._recovered()
+        except CodecError as error:
+            raise Refusal("BAD_SHARE", f"The share of {request.custodian} {error.reason}.") from error
+
+    def prepare_join(self, request: PrepareJoin) -> JoinPrepared:
+        """Prove to a member what this replica is, and ask it for the same."""
+        self._challenge = random_bytes(NONCE_BYTES)
+        constitution = self._cluster.constitution
+        bound = (self.recipient_key, constitution.digest)
+        quote = self._cluster.platform.quote(report_data(Purpose.JOIN, constitution.cluster, request.challenge, *bound))
+        return JoinPrepared(
+            quote,
+            self._cluster.platform.collateral(self._cluster.now()),
+            self.recipient_key,
+            constitution.present.version,
+            self._challenge,
+        )
+
+    def admit(self, challenge: bytes, request: Admit) -> Admitted:
+        """Hand the root to a replica that the manifest lists, proven over our challenge.
+
+        Raises:
+            Refusal: ``OLD_MANIFEST`` or ``NOT_ADMITTED``.
+        """
+        cluster, constitution = self._cluster, self._cluster.constitution
+        root = cluster.needed_root()
+        if request.manifest_version != constitution.present.version:
+            raise Refusal(
+                "OLD_MANIFEST",
+                f"The replica goes by manifest {request.manifest_version}; {constitution.present.version} holds here.",
+            )
+        bound = (request.recipient_key, constitution.digest)
+        expected = report_data(Purpose.JOIN, cluster.identifier, challenge, *bound)
+        cluster.admit(Program.KME, Proof(request.quote, request.collateral), expected)
+        handed = RootPackage(cluster.epoch, root.reveal(), int(cluster.now()))
+        try:
+            package = handed.for_joiner(cluster.identifier, request.recipient_key)
+        except ValueError as error:
+            raise Refusal("NOT_ADMITTED", "The recipient key is no X25519 key.") from error
+        bound = (request.recipient_key, hashlib.sha256(package).digest())
+        quote = cluster.platform.quote(report_data(Purpose.WELCOME, cluster.identifier, request.challenge, *bound))
+        return Admitted(quote, cluster.platform.collateral(cluster.now()), package)
+
+    def join(self, request: Join) -> Joined:
+        """Take the root from a member that has proven itself over our challenge.
+
+        Raises:
+            Refusal: ``NOT_ADMITTED``: it is none, or it answers somebody else.
+        """
+        challenge, self._challenge = self._challenge, None
+        if challenge is None:
+            raise Refusal("NOT_ADMITTED", "Nothing was asked for: prepare the join again.")
+        cluster = self._cluster
+        bound = (self.recipient_key, hashlib.sha256(request.package).digest())
+        expected = report_data(Purpose.WELCOME, cluster.identifier, challenge, *bound)
+        cluster.admit(Program.KME, Proof(request.quote, request.collateral), expected)
+        try:
+            handed = RootPackage.opened_by_joiner(request.package, cluster.identifier, self._recipient)
+        except CodecError as error:
+            raise Refusal("NOT_ADMITTED", f"The package {error.reason}.") from error
+        cluster.agree(handed.time)
+        cluster.begin(handed.root, handed.epoch, {})
+        return Joined(handed.epoch)
+
+    def _signed_by(self, purpose: Purpose, quote_digest: bytes, signatures: dict[str, bytes]) -> frozenset[str]:
+        if self._quoted.get(quote_digest) is not purpose:
+            raise Refusal("QUOTE_UNKNOWN", "This replica made no such quote since its start: ask for a fresh one.")
+        signed = statement(_ACTS[purpose], self._cluster.identifier, quote_digest)
+        as_text = {name: signature.hex() for name, signature in signatures.items()}
+        return approvals(self._cluster.constitution.genesis, signed, as_text)
+
+    def _found(self, root: bytes, epoch: int) -> None:
+        """Split the root among the custodians, and begin."""
+        genesis, cluster = self._cluster.constitution.genesis, self._cluster.identifier
+        shares = split(root, genesis.threshold, len(genesis.custodians))
+        commitments = tuple(share.commitment(_context(cluster, epoch)) for share in shares)
+        packages = {
+            custodian.name: SharePackage(epoch, share.encode(), commitments).for_custodian(
+                cluster, bytes.fromhex(custodian.recipient_key)
+            )
+            for custodian, share in zip(genesis.custodians, shares, strict=True)
+        }
+        self._cluster.begin(root, epoch, packages)
+
+    def _recovered(self) -> ShareTaken | Founded:
+        genesis, cluster = self._cluster.constitution.genesis, self._cluster.identifier
+        numbers = {custodian.name: index for index, custodian in enumerate(genesis.custodians, 1)}
+        # The set of shares that most of them are of, and of those the newest.
+        sets = Counter((package.epoch, package.commitments) for package in self._submitted.values())
+        epoch, commitments = max(sets, key=lambda found: (sets[found], found[0]))
+        bad = []
+        good = []
+        for name, package in self._submitted.items():
+            share = Share.decode(package.share)
+            of_this_set = (package.epoch, package.commitments) == (epoch, commitments) and share.index == numbers[name]
+            if of_this_set and not bad_shares([share], commitments, _context(cluster, epoch)):
+                good.append(share)
+            else:
+                bad.append(name)
+        for name in bad:
+            del self._submitted[name]
+        if bad:
+            raise Refusal("BAD_SHARE", f"The share of {', '.join(sorted(bad))} is not of the others' set.")
+        if len(good) < genesis.threshold:
+            return ShareTaken(len(good), genesis.threshold)
+        self._submitted.clear()
+        self._found(combine(good), epoch + 1)
+        return self.packages(GetPackages())
+
+
+def _context(cluster: bytes, epoch: int) -> bytes:
+    return cluster + epoch.to_bytes(4)

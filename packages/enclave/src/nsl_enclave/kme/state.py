@@ -1,0 +1,111 @@
+"""What a replica seals: the root, and the newest that it has seen of everything that must not run backward."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec import DecodeError, Meta, Struct, field
+from msgspec.msgpack import decode, encode
+
+from nsl_enclave.kernel.derivation import derive, derive_p256
+from nsl_enclave.kernel.errors import SealError
+from nsl_enclave.kernel.memory import LockedSecret
+from nsl_enclave.kernel.sealing import seal, unseal
+from nsl_enclave.kernel.slots import SlotFile
+from nsl_enclave.platform import Platform
+from nsl_protocol.attestation.policy import Floors
+
+ROOT_BYTES = 32
+_PURPOSE = "kme-state"
+
+
+class State(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """
+    Attributes:
+        epoch: from 1; every recovery makes the next.
+        manifest_version: the latest that was applied: an older one is refused.
+        time: Unix seconds, the latest that was seen.
+        floors: the newest collateral that a peer was admitted with.
+        packages: the custodians' shares, each encrypted to its custodian.
+    """
+
+    cluster: Annotated[bytes, Meta(min_length=32, max_length=32)]
+    epoch: int
+    root: Annotated[bytes, Meta(min_length=ROOT_BYTES, max_length=ROOT_BYTES)]
+    manifest_version: int
+    time: int
+    floors: Floors
+    packages: dict[str, bytes] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"State(epoch={self.epoch}, manifest_version={self.manifest_version})"
+
+
+class SealStatus(StrEnum):
+    NONE = "none"  # nothing was ever sealed here
+    OPENED = "opened"
+    LOST = "lost"  # it does not open: another processor or microcode, or damage
+
+
+class Seal:
+    """The sealed state of one replica: a cache, from which it may go on after a restart."""
+
+    def __init__(self, platform: Platform, slots: SlotFile) -> None:
+        self._key = LockedSecret(platform.sealing_key())
+        self._version = platform.security_version
+        self._slots = slots
+
+    def read(self) -> State | None:
+        """None where nothing was ever sealed.
+
+        Raises:
+            SealError: it does not open, or is damaged.
+        """
+        sealed = self._slots.content
+        if sealed is None:
+            if self._slots.damaged:
+                raise SealError("The sealed state is damaged: remove it, and let this replica join or recover.")
+            return None
+        opened = unseal(self._key.reveal(), self._version, _PURPOSE, sealed)
+        try:
+            return decode(opened, type=State)
+        except DecodeError as error:
+            raise SealError("The sealed state is of another version of this program.") from error
+
+    def write(self, state: State) -> None:
+        """Durable on return."""
+        self._slots.write(seal(self._key.reveal(), self._version, _PURPOSE, encode(state)))
+
+
+class Root:
+    """The root, in locked memory, and the keys that follow from it."""
+
+    def __init__(self, secret: bytes, cluster: bytes) -> None:
+        self._secret = LockedSecret(secret)
+        self._cluster = cluster
+
+    @property
+    def locked(self) -> bool:
+        """Whether its memory is kept from being swapped out and dumped."""
+        return self._secret.locked
+
+    def reveal(self) -> bytes:
+        """The root itself: to be split, handed over or sealed."""
+        return self._secret.reveal()
+
+    def wrapping_key(self, salt: bytes) -> bytes:
+        """32 bytes to wrap other keys under; the salt says whose."""
+        return derive(self._secret.reveal(), b"nsl-kme-wrap-v2\0" + salt)
+
+    def authority_name(self, epoch: int, manifest_version: int) -> str:
+        """Of the certificate authority, which changes with every manifest and every recovery."""
+        return f"nsl {self._cluster.hex()[:16]} {epoch}.{manifest_version}"
+
+    def authority_key(self, epoch: int, manifest_version: int) -> ec.EllipticCurvePrivateKey:
+        name = self.authority_name(epoch, manifest_version)
+        return derive_p256(self._secret.reveal(), b"nsl-kme-authority-v1\0" + self._cluster + name.encode())
+
+    def log_key(self) -> Ed25519PrivateKey:
+        """Signs the heads of the audit log."""
+        return Ed25519PrivateKey.from_private_bytes(derive(self._secret.reveal(), b"nsl-kme-log-v1\0" + self._cluster))

@@ -1,0 +1,19 @@
+"""What every message of the host-enclave channel is made of."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+type Id16 = Annotated[bytes, Meta(min_length=16, max_length=16)]
+type Bytes32 = Annotated[bytes, Meta(min_length=32, max_length=32)]
+type Wrapped = Annotated[bytes, Meta(min_length=1, max_length=8192)]
+type Payload = Annotated[bytes, Meta(max_length=262_144)]
+type PublicKey = Annotated[bytes, Meta(min_length=1, max_length=256)]
+type QuoteBytes = Annotated[bytes, Meta(min_length=1, max_length=65_536)]
+type CollateralBytes = Annotated[bytes, Meta(min_length=1, max_length=262_144)]
+type Name = Annotated[str, Meta(pattern="^[a-z0-9](-?[a-z0-9]){0,62}$")]
+type Signature64 = Annotated[bytes, Meta(min_length=64, max_length=64)]
+
+
+class Message(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=True):
+    """Base of every body: an array whose first element is the type's name."""

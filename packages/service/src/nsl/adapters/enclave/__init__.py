@@ -1,0 +1,17 @@
+"""The way to an enclave: its quote is verified before anything is asked of it, then mutual TLS 1.3 of its cluster."""
+
+from nsl.adapters.enclave.client import EnclaveClient
+from nsl.adapters.enclave.enrolment import Identity, Visit, visit
+from nsl.adapters.enclave.errors import EnclaveDown, EnclaveRefused, EnclaveUntrusted
+from nsl.adapters.enclave.trust import Trust
+
+__all__ = [
+    "EnclaveClient",
+    "EnclaveDown",
+    "EnclaveRefused",
+    "EnclaveUntrusted",
+    "Identity",
+    "Trust",
+    "Visit",
+    "visit",
+]

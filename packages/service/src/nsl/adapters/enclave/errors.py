@@ -1,0 +1,24 @@
+"""Why an enclave gives no answer, or not the one that was wanted."""
+
+from nsl.kit.errors import Denied, Unavailable
+from nsl_protocol.enclave.messages import Refused
+
+
+class EnclaveDown(Unavailable):
+    """The enclave does not answer. Whether a call was carried out is unknown; every call is safe to repeat."""
+
+    code = "ENCLAVE_UNAVAILABLE"
+
+
+class EnclaveUntrusted(Unavailable):
+    """Something answers, and it is not an enclave that the manifest lists. Nothing was asked of it."""
+
+    code = "ENCLAVE_NOT_TRUSTED"
+
+
+class EnclaveRefused(Denied):
+    """The enclave will not; ``code`` is the enclave's own."""
+
+    def __init__(self, refused: Refused) -> None:
+        super().__init__(refused.reason)
+        self.code = refused.code
