@@ -169,6 +169,7 @@ BAD_FRAMES = {
     # The call id 1 written in five bytes instead of one.
     "not canonical": (len(STATUS)).to_bytes(4) + STATUS[4:6] + b"\xce\x00\x00\x00\x01" + STATUS[7:],
     "unknown version": STATUS[:5] + b"\x02" + STATUS[6:],
+    "no UTF-8": b"\x00\x00\x00\x0a\x93\x01\x01\x91\xa5\xd5\xdc\xbd\\\xc0",
     "unknown message": b"\x00\x00\x00\x0a\x93\x01\x01\x91\xa5Steal",
 }
 

@@ -7,4 +7,4 @@ import pytest
 FOLDER = Path(__file__).resolve().parents[4] / "shared" / "data" / "attestation"
 MANIFEST = FOLDER / "MANIFEST.json"
 
-needs_shared = pytest.mark.skipif(not MANIFEST.exists(), reason="the shared attestation data is not beside the project")
+needs_shared = pytest.mark.skipif(not MANIFEST.exists(), reason="../shared/data/attestation is not beside the project")

@@ -91,7 +91,7 @@ def test_with_the_nodes_down_the_layer_is_degraded_and_ready(service: Service) -
         ready = client.get("/health/ready")
     assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
     assert "ratelimit-limit" not in ready.headers
-    expected = {"database": True, "kme": True, "neo-n3": False, "neo-x": False}
+    expected = {"attestation": True, "database": True, "kme": True, "neo-n3": False, "neo-x": False}
     assert {name: check["ok"] for name, check in ready.json()["checks"].items()} == expected
 
 

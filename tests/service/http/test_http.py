@@ -186,7 +186,7 @@ def test_a_request_id_is_taken_over_when_it_is_plain(live: Live) -> None:
 def test_health_names_each_dependency_and_its_latency(live: Live) -> None:
     body = httpx.get(f"{live.base_url}/health/ready").json()
     assert body["status"] == "ready"
-    assert {"database", "kme", "neo-n3", "neo-x"} == set(body["checks"])
+    assert {"attestation", "database", "kme", "neo-n3", "neo-x"} == set(body["checks"])
     assert all(check["ok"] and check["latency_ms"] >= 0 for check in body["checks"].values())
 
 

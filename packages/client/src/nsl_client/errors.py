@@ -124,7 +124,7 @@ def api_error(status: int, body: bytes) -> ApiError:
     """The error of an answer, whatever its body is."""
     try:
         problem = msgspec.json.decode(body, type=Problem)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         problem = _foreign(status, body)
     return _KINDS.get(status, ApiError)(status, problem)
 
@@ -133,7 +133,7 @@ def _foreign(status: int, body: bytes) -> Problem:
     """OAuth's own error bodies (RFC 6749 section 5.2), or something between us and the API."""
     try:
         read = msgspec.json.decode(body, type=dict[str, Any])
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         read = {}
     code, detail = str(read.get("error", "UNKNOWN")), str(read.get("error_description", ""))
     return Problem(code, status=status, detail=detail or f"The answer was not the API's: {body[:200]!r}")

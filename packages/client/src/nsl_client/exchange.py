@@ -225,7 +225,7 @@ def _pause_before_retry(response: httpx.Response, backoff: float) -> float | Non
 def _decode[T](response: httpx.Response, answer: type[T]) -> T:
     try:
         return msgspec.json.decode(response.content, type=answer)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise AnswerUnreadable(
             f"The answer of {response.request.url.path} is not what this version of the SDK reads: {error}"
         ) from error

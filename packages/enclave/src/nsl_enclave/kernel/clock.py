@@ -3,8 +3,10 @@
 import os
 import time
 
-# A host's clock is corrected by so much at most; whatever goes further is a lie or waits for the other replicas' word.
+# How far a host's clock may be ahead of what has passed here: at once, and for each second. What goes further is a lie,
+# or waits for the other replicas' word.
 STEP_SECONDS_MAX = 120.0
+DRIFT_MAX = 0.0005
 
 
 def monotonic() -> float:
@@ -28,26 +30,28 @@ class EnclaveTime:
     Pure: what the host says is an argument. Where the host's clock goes astray, time goes on from what it was.
 
     Args:
+        host: the host's clock, Unix seconds; at the start there is nothing to hold against it but the floor.
+        elapsed: seconds of a clock that only grows.
         floor: the latest time that was seen before this start; earlier is never said.
     """
 
     def __init__(self, host: float, elapsed: float, floor: float = 0.0) -> None:
         self._latest = max(host, floor)
         self._elapsed = elapsed
-        self._corrected = 0.0
+        self._allowance = STEP_SECONDS_MAX
 
     def at(self, host: float, elapsed: float) -> float:
-        """The time, given the host's clock and its monotonic one, which is not believed to run backward either."""
+        """The time, given the host's two clocks, of which the second is not believed to run backward either."""
         passed = max(0.0, elapsed - self._elapsed)
-        expected = self._latest + passed
         self._elapsed = max(elapsed, self._elapsed)
-        ahead = host - expected
-        if 0 < ahead <= STEP_SECONDS_MAX - self._corrected:
-            self._corrected += ahead
-            expected = host
-        self._latest = expected
-        return expected
+        self._allowance = min(STEP_SECONDS_MAX, self._allowance + passed * DRIFT_MAX)
+        self._latest += passed
+        ahead = host - self._latest
+        if 0 < ahead <= self._allowance:
+            self._allowance -= ahead
+            self._latest = host
+        return self._latest
 
     def agree(self, time: float) -> None:
-        """Another replica's time: the later one holds for both."""
+        """Another replica's time, from a quote-bound message: the later one holds for both."""
         self._latest = max(self._latest, time)

@@ -27,8 +27,13 @@ class LockedSecret:
         """Overwrite it."""
         self._page[: self._size] = bytes(self._size)
 
+    @property
+    def address(self) -> int:
+        """Where the page is."""
+        return ctypes.addressof(self._view)
+
     def _lock(self) -> bool:
-        address, length = ctypes.addressof(self._view), ctypes.c_size_t(len(self._page))
+        address, length = self.address, ctypes.c_size_t(len(self._page))
         locked = bool(_libc.mlock(ctypes.c_void_p(address), length) == 0)
         try:
             self._page.madvise(mmap.MADV_DONTDUMP)

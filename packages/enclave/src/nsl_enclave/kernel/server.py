@@ -8,6 +8,7 @@ certificate loses its connection; one that has shown it loses all of its connect
 import selectors
 import signal
 import socket
+import sys
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -171,6 +172,9 @@ class Server:
             self._expel(connection)
         except (OSError, SSL.Error):
             self._drop(connection)
+        except Exception as defect:  # noqa: BLE001 - one peer's bytes must not end the service of all
+            print(f"nsl-enclave: a defect: {type(defect).__name__}", file=sys.stderr, flush=True)  # noqa: T201
+            self._expel(connection)
 
     def _answer(self, peer: Peer, payload: bytes) -> bytes:
         """An answer, unless the one before has ended this peer's rights."""

@@ -1,10 +1,11 @@
 """What a request to sign means: the data that is signed, and its decoded form. What is not understood is refused."""
 
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from nsl_enclave.kernel.clock import random_bytes
 from nsl_enclave.kernel.errors import Refusal
@@ -41,7 +42,7 @@ class Meaning:
 
     def decoded_json(self) -> bytes:
         """The decoded form as compact JSON."""
-        return json.dumps(self.decoded, separators=(",", ":"), ensure_ascii=False).encode()
+        return msgspec.json.encode(self.decoded)
 
 
 def of_message(order: SignMessage, curve: Curve) -> Meaning:

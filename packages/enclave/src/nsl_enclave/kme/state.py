@@ -70,7 +70,7 @@ class Seal:
         opened = unseal(self._key.reveal(), self._version, _PURPOSE, sealed)
         try:
             return decode(opened, type=State)
-        except DecodeError as error:
+        except (DecodeError, UnicodeDecodeError) as error:
             raise SealError("The sealed state is of another version of this program.") from error
 
     def write(self, state: State) -> None:

@@ -118,7 +118,7 @@ def read_signed(document: bytes) -> tuple[SignedManifest, Manifest]:
     try:
         signed = decode(document, type=SignedManifest)
         return signed, decode(signed.manifest, type=Manifest)
-    except (DecodeError, RecursionError) as error:
+    except (DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CodecError(str(error), field="manifest") from error
 
 

@@ -77,5 +77,5 @@ def _open(package: bytes, key: X25519PrivateKey, info: bytes) -> bytes:
 def _read[T: Struct](kind: type[T], data: bytes) -> T:
     try:
         return decode(data, type=kind)
-    except DecodeError as error:
+    except (DecodeError, UnicodeDecodeError) as error:
         raise CodecError(str(error), field="package") from error

@@ -69,7 +69,7 @@ def _frame(payload: bytes) -> bytes:
 def _read[T: Call | Reply](decoder: msgspec.msgpack.Decoder[T], payload: bytes) -> T:
     try:
         message = decoder.decode(payload)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CodecError(str(error), field="frame") from error
     if message.version != VERSION:
         raise CodecError(f"version {message.version} is unknown, {VERSION} is spoken here", field="frame")

@@ -161,7 +161,7 @@ def read_manifest(path: Path) -> SignedManifest:
         if isinstance(fields, dict) and "signatures" in fields:
             return read_signed(document)[0]
         return sign_off(decode(document, type=Manifest))
-    except (OSError, DecodeError, CodecError) as error:
+    except (OSError, DecodeError, UnicodeDecodeError, CodecError) as error:
         raise CustodianFileUnreadable(f"{path} is no manifest: {error}.") from error
 
 

@@ -1,0 +1,192 @@
+"""Every decoder of bytes from outside, with bytes that are almost right: it answers, or says CodecError; nothing else.
+
+``make test`` gives each a few hundred tries. For longer: ``NSL_FUZZ_TRIES=100000 pytest tests/fuzz``.
+"""
+
+import os
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import pytest
+from cbor2 import CBORTag, dumps
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID, ObjectIdentifier
+from msgspec.json import encode
+
+from nsl_enclave.kernel.errors import SealError, Violation
+from nsl_enclave.kernel.sealing import seal, unseal
+from nsl_enclave.platform.provisioning import Provisioning
+from nsl_enclave.platform.quoting import QuotingEnclave, ReportBody
+from nsl_protocol.attestation.policy import Policy, judge, read_quote
+from nsl_protocol.attestation.quote import parse_quote
+from nsl_protocol.attestation.ratls import INTEROPERABLE, LEGACY, parse_certificate
+from nsl_protocol.attestation.verify import Collateral, TrustAnchor, verify_quote
+from nsl_protocol.cluster.manifest import read_genesis, read_signed, read_update
+from nsl_protocol.cluster.packages import RootPackage, SharePackage
+from nsl_protocol.cluster.shares import Share
+from nsl_protocol.enclave.membership import Enrol, KeyProof, Quoted
+from nsl_protocol.enclave.messages import GetStatus, KeyName, Sign, SignMessage, SignOrder
+from nsl_protocol.enclave.wire import FrameReader, call_frame, read_call, read_reply, reply_frame
+from nsl_protocol.errors import CodecError
+from nsl_protocol.evm import abi, rlp
+from nsl_protocol.evm.transaction import FeeMarketTransaction, parse_signed, parse_unsigned
+from nsl_protocol.evm.typed_data import parse_typed_data
+from nsl_protocol.n3.keys import PublicKey
+from nsl_protocol.n3.script import parse_transfer
+from nsl_protocol.n3.transaction import Transaction
+from tests.enclave.replica import Founders, Replica
+from tests.protocol.evm.vectors import MAIL
+
+TRIES = int(os.environ.get("NSL_FUZZ_TRIES", "250"))
+NOW = datetime(2027, 1, 15, tzinfo=UTC)
+QUOTING = QuotingEnclave(Provisioning(b"s" * 32))
+RAW = QUOTING.quote(ReportBody(b"m" * 32, b"s" * 32, 1, 1, b"d" * 64))
+DOCUMENT = QUOTING.collateral(NOW).encode()
+ANCHOR = TrustAnchor(QUOTING.root_der)
+COLLATERAL = Collateral(DOCUMENT)
+RECIPIENT = X25519PrivateKey.generate()
+PUBLIC = RECIPIENT.public_key().public_bytes_raw()
+CLUSTER = bytes(32)
+SIGN = call_frame(1, Sign((SignOrder(KeyName(b"t" * 16, b"k" * 16, 1), b"w" * 60, SignMessage(b"m")),)))[4:]
+ENROL = call_frame(2, Enrol("service", b"k" * 91, KeyProof(b"p" * 91, b"s" * 70)))[4:]
+REPLY = reply_frame(1, Quoted(b"q" * 100, None, CLUSTER, (b"k",), b"c" * 32))[4:]
+EVM = FeeMarketTransaction(47763, 0, 21000, None, 1, b"data", 1, 10**9).unsigned_bytes()
+TOO_EARLY = bytes.fromhex("00") + bytes(24) + b"\0" * 30
+SHARE = SharePackage(1, bytes(33), (bytes(32),) * 3)
+
+
+def certificate(identifier: str) -> bytes:
+    """An RA-TLS certificate in one of its two forms."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "fuzz")])
+    content = dumps(CBORTag(60_000, [RAW, dumps({"pubkey-hash": dumps([1, bytes(32)])})]))
+    extension = x509.UnrecognizedExtension(
+        ObjectIdentifier(identifier), content if identifier == INTEROPERABLE else RAW
+    )
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = builder.serial_number(1).not_valid_before(NOW).not_valid_after(NOW.replace(year=2028))
+    return builder.add_extension(extension, critical=False).sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+def founders(folder: Path) -> tuple[bytes, bytes, Founders]:
+    made = Founders(folder)
+    return (folder / "genesis.json").read_bytes(), made.update(), made
+
+
+#: decoder, and what it takes
+TARGETS: dict[str, tuple[Callable[[bytes], object], bytes]] = {
+    "call: sign": (read_call, SIGN),
+    "call: enrol": (read_call, ENROL),
+    "reply": (read_reply, REPLY),
+    "frames": (lambda data: FrameReader().feed(data), call_frame(1, GetStatus()) * 3),
+    "quote": (parse_quote, RAW),
+    "quote, as a verdict": (read_quote, RAW),
+    "quote, verified": (lambda data: verify_quote(data, COLLATERAL, int(NOW.timestamp()), [ANCHOR]), RAW),
+    "quote, judged": (
+        lambda data: judge(data, COLLATERAL, int(NOW.timestamp()), [ANCHOR], Policy(), b"d" * 64),
+        RAW,
+    ),
+    "collateral": (
+        lambda data: verify_quote(RAW, Collateral(data), int(NOW.timestamp()), [ANCHOR]),
+        DOCUMENT,
+    ),
+    "certificate, interoperable": (parse_certificate, certificate(INTEROPERABLE)),
+    "certificate, legacy": (parse_certificate, certificate(LEGACY[1])),
+    "share": (Share.decode, bytes(33)),
+    "package of a custodian": (
+        lambda data: SharePackage.opened_by_custodian(data, CLUSTER, RECIPIENT),
+        SHARE.for_custodian(CLUSTER, PUBLIC),
+    ),
+    "package of an enclave": (
+        lambda data: SharePackage.opened_by_enclave(data, CLUSTER, RECIPIENT),
+        SHARE.for_enclave(CLUSTER, PUBLIC),
+    ),
+    "package of a joiner": (
+        lambda data: RootPackage.opened_by_joiner(data, CLUSTER, RECIPIENT),
+        RootPackage(1, bytes(32), 1).for_joiner(CLUSTER, PUBLIC),
+    ),
+    "EVM transaction": (parse_unsigned, EVM),
+    "EVM transaction, signed": (parse_signed, EVM),
+    "RLP": (rlp.decode, EVM[1:]),
+    "ABI transfer": (abi.parse_transfer, bytes.fromhex("a9059cbb") + bytes(64)),
+    "ABI text": (abi.decode_text, (32).to_bytes(32) + (3).to_bytes(32) + b"abc".ljust(32, b"\0")),
+    "ABI number": (abi.decode_uint, bytes(32)),
+    "typed data": (parse_typed_data, encode(MAIL)),
+    "N3 transaction": (Transaction.from_bytes, TOO_EARLY),
+    "N3 transaction, unsigned": (Transaction.from_unsigned_bytes, TOO_EARLY),
+    "N3 transfer script": (parse_transfer, bytes(60)),
+    "N3 public key": (PublicKey.from_bytes, b"\2" + bytes(32)),
+}
+
+
+def bent(chance: random.Random, seed: bytes) -> bytes:
+    """Flip, cut, insert, repeat, or set a length field to something large."""
+    data = bytearray(seed)
+    for _ in range(chance.randrange(1, 4)):
+        place = chance.randrange(len(data) + 1)
+        match chance.randrange(6):
+            case 0 if data:
+                data[place % len(data)] ^= 1 << chance.randrange(8)
+            case 1:
+                del data[place : place + chance.randrange(1, 64)]
+            case 2:
+                data[place:place] = chance.randbytes(chance.randrange(1, 64))
+            case 3:
+                data[place:place] = data[place : place + chance.randrange(1, 256)]
+            case 4:
+                data[place : place + 4] = chance.choice((b"\xff" * 4, b"\0" * 4, b"\x7f\xff\xff\xff", b"\x80\0\0\0"))
+            case _:
+                data = bytearray(chance.randbytes(chance.randrange(200)))
+    return bytes(data)
+
+
+@pytest.mark.parametrize("name", sorted(TARGETS))
+def test_bytes_that_are_almost_right_are_answered_or_refused(name: str) -> None:
+    decode, seed = TARGETS[name]
+    chance = random.Random(name)
+    for data in (b"", seed, *(bent(chance, seed) for _ in range(TRIES))):
+        try:
+            decode(data)
+        except CodecError:
+            continue
+
+
+def test_manifests(tmp_path: Path) -> None:
+    genesis, update, made = founders(tmp_path)
+    chance, present = random.Random(1), made.constitution
+    decoders = [read_signed, read_genesis]
+    decoders.append(partial(read_update, cluster=present.cluster, genesis=present.genesis, present=present.genesis))  # type: ignore[arg-type]
+    for _ in range(TRIES):
+        for decode in decoders:
+            for seed in (genesis, update):
+                try:
+                    decode(bent(chance, seed))
+                except CodecError:
+                    continue
+
+
+def test_seals() -> None:
+    key, chance = b"k" * 32, random.Random(2)
+    sealed = seal(key, 1, "p", b"secret")
+    for _ in range(TRIES):
+        data = bent(chance, sealed)
+        if data != sealed:
+            with pytest.raises(SealError):
+                unseal(key, 1, "p", data)
+
+
+@pytest.mark.parametrize("seed", [SIGN, ENROL, call_frame(1, GetStatus())[4:]], ids=["sign", "enrol", "status"])
+def test_a_program_answers_or_ends_the_peer(tmp_path: Path, seed: bytes) -> None:
+    replica, chance = Replica(Founders(tmp_path / "m"), tmp_path / "s"), random.Random(3)
+    for _ in range(TRIES):
+        try:
+            assert replica.program.handle(replica.peer, bent(chance, seed))
+        except (CodecError, Violation):
+            continue
