@@ -82,16 +82,21 @@ class _Connection:
         self.handshake_until: float | None = monotonic() + HANDSHAKE_SECONDS_MAX
 
     def read(self) -> bytes | None:
-        """What has arrived; None when the peer has closed."""
-        received = bytearray()
+        """What has arrived, a record at least; None when the peer has closed.
+
+        It stops where OpenSSL holds nothing more: asking once more would cost an error each time, and what the socket
+        still holds wakes the loop again.
+        """
+        received = b""
         try:
-            while len(received) < READ_BYTES or self.tls.pending():
+            received = self.tls.recv(_RECORD_BYTES)
+            while self.tls.pending():
                 received += self.tls.recv(_RECORD_BYTES)
         except (SSL.WantReadError, SSL.WantWriteError):
             pass
         except SSL.ZeroReturnError:
-            return bytes(received) or None
-        return bytes(received)
+            return received or None
+        return received
 
     def write(self) -> None:
         """Send what waits, as far as the socket takes it."""
