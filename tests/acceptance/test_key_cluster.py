@@ -1,20 +1,34 @@
 """The layer on a key cluster of three: two replicas die or hang, and people notice nothing."""
 
 import asyncio
+import json
 import os
 import signal
+import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 from time import monotonic
 
+import psycopg
 import pytest
 import pytest_asyncio
 
+from nsl.adapters.enclave import visit
+from nsl.cli.custodian import CustodianKeys
+from nsl.cli.custodian import rotate as make_another
+from nsl.cli.up.postgres import OWNER
 from nsl.cli.up.stack import Stack, StackOptions
+from nsl.cli.up.tour import SCOPES
 from nsl_client import AsyncClient, Key
 from nsl_client.model import Signature
+from nsl_protocol.cluster.manifest import Program
+from tests.support.live import NSL
 
 REPLICAS = ("kme", "kme-2", "kme-3")
+WRAPPED_UNDER = """
+    SELECT substring(wrapped FROM 1 FOR 5) FROM key_versions
+    UNION SELECT substring(wrapped FROM 1 FOR 5) FROM token_keys
+"""
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
@@ -27,7 +41,11 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def client(stack: Stack) -> AsyncIterator[AsyncClient]:
-    async with AsyncClient.from_credentials(stack.credentials) as connected:
+    async with AsyncClient.from_credentials(stack.credentials) as platform:
+        tenant = await platform.tenants.create("cluster")
+        await platform.tenants.set_plan(tenant.id, requests_per_minute=1_000_000, key_requests_per_minute=1_000_000)
+        made = await platform.clients.create("cluster", SCOPES, tenant_id=tenant.id)
+    async with AsyncClient(stack.base_url, made.client_id, made.client_secret) as connected:
         yield connected
 
 
@@ -74,6 +92,69 @@ async def test_two_may_hang(stack: Stack, client: AsyncClient) -> None:
     finally:
         for pid in hung:
             os.kill(pid, signal.SIGCONT)
+
+
+def rotate(stack: Stack, *more: str) -> subprocess.CompletedProcess[str]:
+    """`nsl enclave root rotate`, with the development custodian."""
+    owner = {"NSL_DATABASE_OWNER_URL": stack.postgres.url(OWNER)}
+    directory = stack.cluster.directory
+    line = [NSL, "enclave", "root", "rotate", "--json", "--custodian", str(directory / "custodian.json")]
+    line += ["--packages", str(directory / "packages.json"), *more]
+    environment = os.environ | stack.environment() | owner
+    return subprocess.run(line, env=environment, check=False, capture_output=True, text=True, timeout=120)
+
+
+async def test_the_root_is_replaced_while_signing_goes_on(stack: Stack, client: AsyncClient) -> None:
+    keys = [await client.keys.create(f"k{number}", "ed25519") for number in range(40)]
+    going_on, answered = True, 0
+
+    async def load(key: Key) -> None:
+        nonlocal answered
+        while going_on:
+            assert (await signed(client, key))[0].signature
+            answered += 1
+
+    working = [asyncio.create_task(load(key)) for key in keys[:8]]
+    done = await asyncio.to_thread(rotate, stack)
+    going_on = False
+    await asyncio.gather(*working)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["rewrapped"] >= len(keys)
+    assert answered > 100
+    found = (await client.enclaves.list()).items
+    assert {(each.status, each.epoch) for each in found} == {("attested", result["epoch"])}
+    for key in keys:
+        assert (await signed(client, key))[0].public_key == key.public_key
+    assert (await signed(client, await client.keys.create("later", "secp256r1")))[0].signature
+    async with await psycopg.AsyncConnection.connect(stack.postgres.url(OWNER)) as connection:
+        rows = await (await connection.execute(WRAPPED_UNDER)).fetchall()
+    assert [bytes(row[0]) for row in rows] == [b"\2\0\0\0\2"]
+
+
+async def test_a_rotation_that_was_interrupted_is_gone_on_with(stack: Stack, client: AsyncClient) -> None:
+    key = await client.keys.create("k", "secp256r1")
+    custodian = CustodianKeys.read(stack.cluster.directory / "custodian.json")
+    address = ("127.0.0.1", stack.kmes[1].port)
+    async with visit(address, Program.KME, stack.cluster.trust()) as second:
+        await make_another(second, [custodian])
+    done = await asyncio.to_thread(rotate, stack, "--resume")
+    assert done.returncode == 0, done.stderr
+    for name in REPLICAS[1:]:
+        await stack.kill(name)
+    try:
+        assert (await signed(client, key))[0].public_key == key.public_key
+    finally:
+        for name in REPLICAS[1:]:
+            await stack.start(name)
+
+
+async def test_what_an_older_root_has_wrapped_is_not_taken_any_more(stack: Stack) -> None:
+    async with await psycopg.AsyncConnection.connect(stack.postgres.url(OWNER)) as connection:
+        with pytest.raises(psycopg.errors.SerializationFailure, match="being replaced"):
+            await connection.execute(
+                "INSERT INTO token_keys (kid, public_key, wrapped) VALUES ('old', '\\x00', '\\x020000000100')"
+            )
 
 
 async def test_a_replica_without_its_seal_is_seen_and_joins_at_the_next_start(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from cryptography.x509.oid import NameOID
 
 from nsl.adapters.enclave import EnclaveClient, visit
 from nsl_protocol.cluster.manifest import Program
-from nsl_protocol.enclave.membership import ApplyManifest, Bootstrap, PrepareJoin, SubmitShare
+from nsl_protocol.enclave.membership import ApplyManifest, Bootstrap, SubmitShare
 from nsl_protocol.enclave.messages import (
     FRAME_BYTES_MAX,
     CreateKey,
@@ -215,7 +215,6 @@ WORK: dict[str, Request] = {
     "unseal": Unseal("totp", b"sealed"),
     "bootstrap": Bootstrap(b"q" * 32, {}),
     "submit a share": SubmitShare(b"q" * 32, "development", b"p", b"s" * 64),
-    "prepare a join": PrepareJoin(b"c" * 32),
 }
 
 

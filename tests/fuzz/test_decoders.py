@@ -29,7 +29,7 @@ from nsl_protocol.attestation.quote import parse_quote
 from nsl_protocol.attestation.ratls import INTEROPERABLE, LEGACY, parse_certificate
 from nsl_protocol.attestation.verify import Collateral, TrustAnchor, verify_quote
 from nsl_protocol.cluster.manifest import read_genesis, read_signed, read_update
-from nsl_protocol.cluster.packages import RootPackage, SharePackage
+from nsl_protocol.cluster.packages import Generation, RootPackage, SharePackage
 from nsl_protocol.cluster.shares import Share
 from nsl_protocol.enclave.membership import Enrol, KeyProof, Quoted
 from nsl_protocol.enclave.messages import GetStatus, KeyName, Sign, SignMessage, SignOrder
@@ -59,7 +59,7 @@ ENROL = call_frame(2, Enrol("service", b"k" * 91, KeyProof(b"p" * 91, b"s" * 70)
 REPLY = reply_frame(1, Quoted(b"q" * 100, None, CLUSTER, (b"k",), b"c" * 32))[4:]
 EVM = FeeMarketTransaction(47763, 0, 21000, None, 1, b"data", 1, 10**9).unsigned_bytes()
 TOO_EARLY = bytes.fromhex("00") + bytes(24) + b"\0" * 30
-SHARE = SharePackage(1, bytes(33), (bytes(32),) * 3)
+SHARE = SharePackage(1, bytes(33), (bytes(32),) * 3, b"history")
 
 
 def certificate(identifier: str) -> bytes:
@@ -110,7 +110,7 @@ TARGETS: dict[str, tuple[Callable[[bytes], object], bytes]] = {
     ),
     "package of a joiner": (
         lambda data: RootPackage.opened_by_joiner(data, CLUSTER, RECIPIENT),
-        RootPackage(1, bytes(32), 1).for_joiner(CLUSTER, PUBLIC),
+        RootPackage(1, (Generation(1, bytes(32)),), 1).for_joiner(CLUSTER, PUBLIC),
     ),
     "EVM transaction": (parse_unsigned, EVM),
     "EVM transaction, signed": (parse_signed, EVM),

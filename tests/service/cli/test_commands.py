@@ -11,7 +11,16 @@ import pytest
 from nsl.cli.up.postgres import OWNER, Postgres
 from tests.support.live import NSL, Live
 
-GROUPS = [(), ("keys",), ("tx",), ("admin",), ("attestation",), ("enclave",), ("enclave", "manifest")]
+GROUPS = [
+    (),
+    ("keys",),
+    ("tx",),
+    ("admin",),
+    ("attestation",),
+    ("enclave",),
+    ("enclave", "manifest"),
+    ("enclave", "root"),
+]
 COMMANDS = [
     ("up",), ("faucet",), ("serve",), ("work",), ("migrate",), ("version",), ("admin", "bootstrap"),
     ("admin", "break-glass"), ("login",), ("logout",), ("whoami",),
@@ -20,7 +29,7 @@ COMMANDS = [
     ("attestation", "verify"), ("attestation", "check-cases"), ("attestation", "ias-report"),
     ("enclave", "list"), ("enclave", "evidence"), ("enclave", "status"), ("enclave", "custodian"),
     ("enclave", "client-key"), ("enclave", "bootstrap"), ("enclave", "join"), ("enclave", "recover"),
-    ("enclave", "manifest", "sign"), ("enclave", "manifest", "apply"),
+    ("enclave", "root", "rotate"), ("enclave", "manifest", "sign"), ("enclave", "manifest", "apply"),
 ]  # fmt: skip
 TYPED_DATA = {
     "types": {"EIP712Domain": [{"name": "name", "type": "string"}], "Note": [{"name": "text", "type": "string"}]},

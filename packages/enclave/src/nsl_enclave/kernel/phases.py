@@ -13,9 +13,11 @@ from nsl_protocol.enclave.membership import (
     GetQuote,
     Join,
     PrepareJoin,
+    RetireRoots,
+    RotateRoot,
     SubmitShare,
 )
-from nsl_protocol.enclave.messages import CreateKey, CreateTokenKey, GetStatus, Seal, Sign, SignToken, Unseal
+from nsl_protocol.enclave.messages import CreateKey, CreateTokenKey, GetStatus, Rewrap, Seal, Sign, SignToken, Unseal
 
 
 class Phase(StrEnum):
@@ -32,8 +34,11 @@ class Role(StrEnum):
 
 
 _LOOK: frozenset[type[Message]] = frozenset({GetStatus, GetQuote})
-_SIGNED: frozenset[type[Message]] = frozenset({Enrol, Admit, ApplyManifest, GetPackages})
-_WORK: frozenset[type[Message]] = frozenset({CreateKey, Sign, CreateTokenKey, SignToken, Seal, Unseal})
+_SIGNED: frozenset[type[Message]] = frozenset(
+    # A member of an epoch that is over joins again without a restart.
+    {Enrol, Admit, ApplyManifest, GetPackages, RotateRoot, RetireRoots, PrepareJoin, Join}
+)
+_WORK: frozenset[type[Message]] = frozenset({CreateKey, Sign, CreateTokenKey, SignToken, Seal, Unseal, Rewrap})
 
 PERMITTED: Mapping[tuple[Phase, Role], frozenset[type[Message]]] = {
     (Phase.STARTING, Role.ANYBODY): _LOOK | {Bootstrap, SubmitShare, PrepareJoin, Join},
@@ -46,5 +51,5 @@ PERMITTED: Mapping[tuple[Phase, Role], frozenset[type[Message]]] = {
 
 NEXT: Mapping[Phase, frozenset[Phase]] = {
     Phase.STARTING: frozenset({Phase.READY}),
-    Phase.READY: frozenset(),
+    Phase.READY: frozenset({Phase.READY}),  # with another epoch's roots
 }

@@ -14,6 +14,7 @@ from nsl_enclave.platform import Platform
 from nsl_protocol.attestation.policy import Floors, judge
 from nsl_protocol.attestation.verify import Collateral
 from nsl_protocol.cluster.manifest import Program
+from nsl_protocol.cluster.packages import Generation
 from nsl_protocol.errors import CodecError
 
 
@@ -85,13 +86,13 @@ class Cluster:
             raise Refusal("NO_ROOT", "This replica has no root yet: bootstrap the cluster, join it, or recover it.")
         return self.root
 
-    def begin(self, root: bytes, epoch: int, packages: dict[str, bytes]) -> None:
-        """Take the root and seal it."""
+    def begin(self, roots: tuple[Generation, ...], epoch: int, packages: dict[str, bytes]) -> None:
+        """Take the roots and seal them; an epoch of before is over with that."""
         floors = Floors() if self.state is None else self.state.floors
         self.state = State(
             self.identifier,
             epoch,
-            root,
+            roots,
             self.constitution.present.version,
             int(self.now()),
             floors,
@@ -99,7 +100,7 @@ class Cluster:
         )
         self._seal.write(self.state)
         self.seal_status = SealStatus.OPENED
-        self._start(root)
+        self._start(roots)
 
     def apply(self, document: bytes) -> int:
         """Take a later manifest: every certificate of the former one is worthless from here on; its version.
@@ -162,9 +163,9 @@ class Cluster:
             )
         self.state = kept
         self._save(manifest_version=version)
-        self._start(kept.root)
+        self._start(kept.roots)
 
-    def _start(self, root: bytes) -> None:
-        self.root = Root(root, self.identifier)
+    def _start(self, roots: tuple[Generation, ...]) -> None:
+        self.root = Root(roots, self.identifier)
         if self._began is not None:
             self._began(self.root)

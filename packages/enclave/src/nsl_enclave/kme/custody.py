@@ -3,16 +3,21 @@
 import hashlib
 from collections import Counter, OrderedDict
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from msgspec import DecodeError
+from msgspec.msgpack import decode, encode
 
 from nsl_enclave.kernel.clock import random_bytes
+from nsl_enclave.kernel.derivation import derive
 from nsl_enclave.kernel.errors import Refusal
 from nsl_enclave.kme.cluster import Cluster, Proof
 from nsl_enclave.kme.state import ROOT_BYTES
 from nsl_protocol.attestation.binding import NONCE_BYTES, Purpose, report_data
 from nsl_protocol.cluster.custody import Act, statement
 from nsl_protocol.cluster.manifest import Program, approvals
-from nsl_protocol.cluster.packages import RootPackage, SharePackage
+from nsl_protocol.cluster.packages import Generation, RootPackage, SharePackage
 from nsl_protocol.cluster.shares import Share, bad_shares, combine, split
 from nsl_protocol.enclave.membership import (
     Admit,
@@ -24,13 +29,21 @@ from nsl_protocol.enclave.membership import (
     Joined,
     JoinPrepared,
     PrepareJoin,
+    RetireRoots,
+    RotateRoot,
     ShareTaken,
     SubmitShare,
 )
 from nsl_protocol.errors import CodecError
 
 _QUOTES_KEPT = 64
-_ACTS = {Purpose.BOOTSTRAP: Act.BOOTSTRAP, Purpose.RECOVERY: Act.RECOVER}
+_NONCE_BYTES = 12
+_ACTS = {
+    Purpose.BOOTSTRAP: Act.BOOTSTRAP,
+    Purpose.RECOVERY: Act.RECOVER,
+    Purpose.ROTATION: Act.ROTATE,
+    Purpose.RETIREMENT: Act.RETIRE,
+}
 
 
 class Custody:
@@ -57,12 +70,29 @@ class Custody:
         Raises:
             Refusal: the quote is none of ours, or too few custodians have signed over it.
         """
-        signed = self._signed_by(Purpose.BOOTSTRAP, request.quote_digest, request.approvals)
-        needed = self._cluster.constitution.genesis.threshold
-        if len(signed) < needed:
-            raise Refusal("TOO_FEW_APPROVALS", f"{len(signed)} custodians have signed the quote; it takes {needed}.")
-        self._found(random_bytes(ROOT_BYTES), 1)
-        return self.packages(GetPackages())
+        self._insist(Purpose.BOOTSTRAP, request.quote_digest, request.approvals)
+        return self._found((Generation(1, random_bytes(ROOT_BYTES)),), 1)
+
+    def rotate(self, request: RotateRoot) -> Founded:
+        """Make another root beside those that there are, and a new epoch: the other replicas have to join again.
+
+        Raises:
+            Refusal: the quote is none of ours, or too few custodians have signed over it.
+        """
+        roots = self._cluster.needed_root().reveal()
+        self._insist(Purpose.ROTATION, request.quote_digest, request.approvals)
+        latest = Generation(roots[-1].number + 1, random_bytes(ROOT_BYTES))
+        return self._found((*roots, latest), self._cluster.epoch + 1)
+
+    def retire(self, request: RetireRoots) -> Founded:
+        """Forget all roots but the latest, in a new epoch.
+
+        Raises:
+            Refusal: the quote is none of ours, or too few custodians have signed over it.
+        """
+        roots = self._cluster.needed_root().reveal()
+        self._insist(Purpose.RETIREMENT, request.quote_digest, request.approvals)
+        return self._found(roots[-1:], self._cluster.epoch + 1)
 
     def packages(self, _: GetPackages) -> Founded:
         """The custodians' packages, as often as asked: they open for the custodians alone."""
@@ -142,8 +172,10 @@ class Custody:
             handed = RootPackage.opened_by_joiner(request.package, cluster.identifier, self._recipient)
         except CodecError as error:
             raise Refusal("NOT_ADMITTED", f"The package {error.reason}.") from error
+        if handed.epoch <= cluster.epoch:
+            raise Refusal("NOT_NEWER", f"The member is of epoch {handed.epoch}, this replica of {cluster.epoch}.")
         cluster.agree(handed.time)
-        cluster.begin(handed.root, handed.epoch, {})
+        cluster.begin(handed.roots, handed.epoch, {})
         return Joined(handed.epoch)
 
     def _signed_by(self, purpose: Purpose, quote_digest: bytes, signatures: dict[str, bytes]) -> frozenset[str]:
@@ -153,31 +185,45 @@ class Custody:
         as_text = {name: signature.hex() for name, signature in signatures.items()}
         return approvals(self._cluster.constitution.genesis, signed, as_text)
 
-    def _found(self, root: bytes, epoch: int) -> None:
-        """Split the root among the custodians, and begin."""
+    def _insist(self, purpose: Purpose, quote_digest: bytes, signatures: dict[str, bytes]) -> None:
+        signed = self._signed_by(purpose, quote_digest, signatures)
+        needed = self._cluster.constitution.genesis.threshold
+        if len(signed) < needed:
+            raise Refusal("TOO_FEW_APPROVALS", f"{len(signed)} custodians have signed the quote; it takes {needed}.")
+        del self._quoted[quote_digest]
+
+    def _found(self, roots: tuple[Generation, ...], epoch: int) -> Founded:
+        """Split the latest root among the custodians, and begin the epoch."""
         genesis, cluster = self._cluster.constitution.genesis, self._cluster.identifier
-        shares = split(root, genesis.threshold, len(genesis.custodians))
+        latest = roots[-1]
+        shares = split(latest.secret, genesis.threshold, len(genesis.custodians))
         commitments = tuple(share.commitment(_context(cluster, epoch)) for share in shares)
+        history = _history(roots, cluster)
         packages = {
-            custodian.name: SharePackage(epoch, share.encode(), commitments).for_custodian(
+            custodian.name: SharePackage(epoch, share.encode(), commitments, history).for_custodian(
                 cluster, bytes.fromhex(custodian.recipient_key)
             )
             for custodian, share in zip(genesis.custodians, shares, strict=True)
         }
-        self._cluster.begin(root, epoch, packages)
+        self._cluster.begin(roots, epoch, packages)
+        return Founded(epoch, packages)
 
     def _recovered(self) -> ShareTaken | Founded:
         genesis, cluster = self._cluster.constitution.genesis, self._cluster.identifier
         numbers = {custodian.name: index for index, custodian in enumerate(genesis.custodians, 1)}
         # The set of shares that most of them are of, and of those the newest.
-        sets = Counter((package.epoch, package.commitments) for package in self._submitted.values())
-        epoch, commitments = max(sets, key=lambda found: (sets[found], found[0]))
+        sets = Counter((each.epoch, each.commitments, each.history) for each in self._submitted.values())
+        epoch, commitments, history = chosen = max(sets, key=lambda found: (sets[found], found[0]))
         bad = []
         good = []
         for name, package in self._submitted.items():
             share = Share.decode(package.share)
-            of_this_set = (package.epoch, package.commitments) == (epoch, commitments) and share.index == numbers[name]
-            if of_this_set and not bad_shares([share], commitments, _context(cluster, epoch)):
+            of_this_set = (package.epoch, package.commitments, package.history) == chosen
+            if (
+                of_this_set
+                and share.index == numbers[name]
+                and not bad_shares([share], commitments, _context(cluster, epoch))
+            ):
                 good.append(share)
             else:
                 bad.append(name)
@@ -188,8 +234,29 @@ class Custody:
         if len(good) < genesis.threshold:
             return ShareTaken(len(good), genesis.threshold)
         self._submitted.clear()
-        self._found(combine(good), epoch + 1)
-        return self.packages(GetPackages())
+        return self._found(_roots(combine(good), history, cluster), epoch + 1)
+
+
+def _history(roots: tuple[Generation, ...], cluster: bytes) -> bytes:
+    """The roots of before and all numbers, for whoever has the latest root."""
+    before = encode(tuple(Generation(each.number, each.secret) for each in roots[:-1]))
+    content = roots[-1].number.to_bytes(4) + before
+    nonce = random_bytes(_NONCE_BYTES)
+    return nonce + AESGCM(_history_key(roots[-1].secret, cluster)).encrypt(nonce, content, None)
+
+
+def _roots(latest: bytes, history: bytes, cluster: bytes) -> tuple[Generation, ...]:
+    """Raises CodecError: the history is not of this root."""
+    try:
+        content = AESGCM(_history_key(latest, cluster)).decrypt(history[:_NONCE_BYTES], history[_NONCE_BYTES:], None)
+        before = decode(content[4:], type=tuple[Generation, ...])
+    except (InvalidTag, ValueError, DecodeError) as error:
+        raise CodecError("brings a history that is not of this root", field="package") from error
+    return (*before, Generation(int.from_bytes(content[:4]), latest))
+
+
+def _history_key(root: bytes, cluster: bytes) -> bytes:
+    return derive(root, b"nsl-kme-history-v1\0" + cluster)
 
 
 def _context(cluster: bytes, epoch: int) -> bytes:

@@ -32,6 +32,8 @@ from nsl_protocol.enclave.membership import (
     Join,
     ManifestApplied,
     PrepareJoin,
+    RetireRoots,
+    RotateRoot,
     SubmitShare,
 )
 from nsl_protocol.enclave.messages import (
@@ -43,6 +45,8 @@ from nsl_protocol.enclave.messages import (
     KeyName,
     Refused,
     Request,
+    Rewrap,
+    Rewrapped,
     Seal,
     Sealed,
     Sign,
@@ -61,6 +65,9 @@ from nsl_protocol.enclave.messages import (
     TokenSigned,
     Unseal,
     Unsealed,
+    WrappedKey,
+    WrappedSecret,
+    WrappedTokenKey,
 )
 from nsl_protocol.enclave.wire import read_call, reply_frame
 
@@ -94,6 +101,9 @@ class KeyManagement:
             Bootstrap: custody.bootstrap,
             SubmitShare: custody.submit,
             GetPackages: custody.packages,
+            RotateRoot: custody.rotate,
+            RetireRoots: custody.retire,
+            Rewrap: self._rewrap,
             PrepareJoin: custody.prepare_join,
             Join: custody.join,
             ApplyManifest: self._apply_manifest,
@@ -155,6 +165,7 @@ class KeyManagement:
 
     def _begin(self, root: Root) -> None:
         """The root is there: keys can be made and used from here on."""
+        self._keys.clear()
         self._wrapping = Wrapping(root)
         self._tokens = Tokens(self._wrapping)
         if Phase.READY not in NEXT[self._phase]:
@@ -172,12 +183,22 @@ class KeyManagement:
             layers=(*self._layers, *(("locked_memory",) if root is not None and root.locked else ())),
             cluster=self._cluster.identifier,
             epoch=self._cluster.epoch,
+            generation=0 if root is None else root.generation,
             manifest_version=self._cluster.constitution.present.version,
             seal=self._cluster.seal_status,
         )
 
     def _apply_manifest(self, request: ApplyManifest) -> ManifestApplied:
         return ManifestApplied(self._cluster.apply(request.document))
+
+    def _rewrap(self, request: Rewrap) -> Rewrapped:
+        return Rewrapped(tuple(map(self._rewrap_one, request.items)))
+
+    def _rewrap_one(self, item: WrappedKey | WrappedTokenKey | WrappedSecret) -> bytes | Refused:
+        try:
+            return self._wrapping.rewrap(item)
+        except Refusal as refusal:
+            return Refused(refusal.code, refusal.reason)
 
     def _create_key(self, request: CreateKey) -> KeyCreated:
         secret = KeySecret(request.curve, request.blind_signing, new_secret(request.curve))

@@ -1,5 +1,6 @@
 """What a replica seals: the root, and the newest that it has seen of everything that must not run backward."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from nsl_enclave.kernel.sealing import seal, unseal
 from nsl_enclave.kernel.slots import SlotFile
 from nsl_enclave.platform import Platform
 from nsl_protocol.attestation.policy import Floors
+from nsl_protocol.cluster.packages import Generation
 
 ROOT_BYTES = 32
 _PURPOSE = "kme-state"
@@ -27,12 +29,13 @@ class State(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
         manifest_version: the latest that was applied: an older one is refused.
         time: Unix seconds, the latest that was seen.
         floors: the newest collateral that a peer was admitted with.
+        roots: the latest last; those of before open what was wrapped under them.
         packages: the custodians' shares, each encrypted to its custodian.
     """
 
     cluster: Annotated[bytes, Meta(min_length=32, max_length=32)]
     epoch: int
-    root: Annotated[bytes, Meta(min_length=ROOT_BYTES, max_length=ROOT_BYTES)]
+    roots: Annotated[tuple[Generation, ...], Meta(min_length=1)]
     manifest_version: int
     time: int
     floors: Floors
@@ -79,33 +82,39 @@ class Seal:
 
 
 class Root:
-    """The root, in locked memory, and the keys that follow from it."""
+    """The roots, in locked memory, and the keys that follow from them. ``generation`` is the latest one's number."""
 
-    def __init__(self, secret: bytes, cluster: bytes) -> None:
-        self._secret = LockedSecret(secret)
+    def __init__(self, roots: Sequence[Generation], cluster: bytes) -> None:
+        self._secrets = {each.number: LockedSecret(each.secret) for each in roots}
         self._cluster = cluster
+        self.generation = max(self._secrets)
 
     @property
     def locked(self) -> bool:
-        """Whether its memory is kept from being swapped out and dumped."""
-        return self._secret.locked
+        """Whether their memory is kept from being swapped out and dumped."""
+        return all(each.locked for each in self._secrets.values())
 
-    def reveal(self) -> bytes:
-        """The root itself: to be split, handed over or sealed."""
-        return self._secret.reveal()
+    def reveal(self) -> tuple[Generation, ...]:
+        """The roots themselves: to be split, handed over or sealed."""
+        return tuple(Generation(number, self._secrets[number].reveal()) for number in sorted(self._secrets))
 
-    def wrapping_key(self, salt: bytes) -> bytes:
-        """32 bytes to wrap other keys under; the salt says whose."""
-        return derive(self._secret.reveal(), b"nsl-kme-wrap-v2\0" + salt)
+    def wrapping_key(self, salt: bytes, generation: int) -> bytes | None:
+        """32 bytes to wrap other keys under; the salt says whose. None: there is no root of that number here."""
+        secret = self._secrets.get(generation)
+        return None if secret is None else derive(secret.reveal(), b"nsl-kme-wrap-v2\0" + salt)
 
     def authority_name(self, epoch: int, manifest_version: int) -> str:
-        """Of the certificate authority, which changes with every manifest and every recovery."""
+        """Of the certificate authority, which changes with every manifest and every epoch."""
         return f"nsl {self._cluster.hex()[:16]} {epoch}.{manifest_version}"
 
     def authority_key(self, epoch: int, manifest_version: int) -> ec.EllipticCurvePrivateKey:
+        """The same on every replica."""
         name = self.authority_name(epoch, manifest_version)
-        return derive_p256(self._secret.reveal(), b"nsl-kme-authority-v1\0" + self._cluster + name.encode())
+        return derive_p256(self._latest(), b"nsl-kme-authority-v1\0" + self._cluster + name.encode())
 
     def log_key(self) -> Ed25519PrivateKey:
         """Signs the heads of the audit log."""
-        return Ed25519PrivateKey.from_private_bytes(derive(self._secret.reveal(), b"nsl-kme-log-v1\0" + self._cluster))
+        return Ed25519PrivateKey.from_private_bytes(derive(self._latest(), b"nsl-kme-log-v1\0" + self._cluster))
+
+    def _latest(self) -> bytes:
+        return self._secrets[self.generation].reveal()

@@ -1,7 +1,8 @@
 """Keys at rest: AES-256-GCM under a key derived from the root, bound to whose key it is.
 
-Format: 1 byte format, 12 bytes nonce, ciphertext. The associated data names purpose, tenant, key and version (or the
-token key's id), so a blob that is moved to another row does not open. What a key may do is sealed inside.
+Format: 1 byte format, 4 bytes number of the root, 12 bytes nonce, ciphertext. The associated data names purpose,
+tenant, key and version (or the token key's id), so a blob that is moved to another row does not open. What a key may do
+is sealed inside.
 """
 
 from typing import Annotated
@@ -14,10 +15,13 @@ from msgspec import Meta
 from nsl_enclave.kernel.clock import random_bytes
 from nsl_enclave.kernel.errors import Refusal
 from nsl_enclave.kme.state import Root
-from nsl_protocol.enclave.messages import Curve, KeyName
+from nsl_protocol.enclave.messages import Curve, KeyName, WrappedKey, WrappedSecret, WrappedTokenKey
 
-_FORMAT = b"\x01"
+_FORMAT = b"\x02"
+_GENERATION_BYTES = 4
 _NONCE_BYTES = 12
+_HEADER_BYTES = len(_FORMAT) + _GENERATION_BYTES
+_TOKENS, _SECRETS = b"tokens", b"secrets"
 
 
 class KeySecret(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -38,47 +42,65 @@ class Wrapping:
 
     def wrap_key(self, name: KeyName, secret: KeySecret) -> bytes:
         """The blob that the host stores."""
-        return self._wrap(self._key_for(name.tenant), _about_key(name), self._encoder.encode(secret))
+        return self._wrap(name.tenant, _about_key(name), self._encoder.encode(secret))
 
     def open_key(self, name: KeyName, wrapped: bytes) -> KeySecret:
         """Raises Refusal when the blob is not exactly this key's."""
-        opened = self._open(self._key_for(name.tenant), _about_key(name), wrapped)
-        return self._decoder.decode(opened)
+        return self._decoder.decode(self._open(name.tenant, _about_key(name), wrapped))
 
     def wrap_token_key(self, kid: str, der: bytes) -> bytes:
         """The blob of an RSA private key, PKCS #8 DER inside."""
-        return self._wrap(self._key_for(b"tokens"), _about_token_key(kid), der)
+        return self._wrap(_TOKENS, _about_token_key(kid), der)
 
     def open_token_key(self, kid: str, wrapped: bytes) -> bytes:
         """Raises Refusal when the blob is not this token key's."""
-        return self._open(self._key_for(b"tokens"), _about_token_key(kid), wrapped)
+        return self._open(_TOKENS, _about_token_key(kid), wrapped)
 
     def seal(self, purpose: str, secret: bytes) -> bytes:
         """A secret of the service's own, for one purpose."""
-        return self._wrap(self._key_for(b"secrets"), _about_secret(purpose), secret)
+        return self._wrap(_SECRETS, _about_secret(purpose), secret)
 
     def unseal(self, purpose: str, sealed: bytes) -> bytes:
         """Raises Refusal when the blob was not sealed for this purpose."""
-        return self._open(self._key_for(b"secrets"), _about_secret(purpose), sealed)
+        return self._open(_SECRETS, _about_secret(purpose), sealed)
 
-    def _key_for(self, salt: bytes) -> AESGCM:
-        return AESGCM(self._root.wrapping_key(salt))
+    def rewrap(self, item: WrappedKey | WrappedTokenKey | WrappedSecret) -> bytes:
+        """The same under the latest root. Raises Refusal when it does not open."""
+        match item:
+            case WrappedKey():
+                salt, about = item.name.tenant, _about_key(item.name)
+            case WrappedTokenKey():
+                salt, about = _TOKENS, _about_token_key(item.kid)
+            case WrappedSecret():
+                salt, about = _SECRETS, _about_secret(item.purpose)
+        return self._wrap(salt, about, self._open(salt, about, item.wrapped))
 
-    @staticmethod
-    def _wrap(key: AESGCM, about: bytes, secret: bytes) -> bytes:
+    def _wrap(self, salt: bytes, about: bytes, secret: bytes) -> bytes:
+        key = self._root.wrapping_key(salt, self._root.generation)
+        if key is None:
+            raise RuntimeError("the latest root is always there")
         nonce = random_bytes(_NONCE_BYTES)
-        return _FORMAT + nonce + key.encrypt(nonce, secret, about)
+        header = _FORMAT + self._root.generation.to_bytes(_GENERATION_BYTES)
+        return header + nonce + AESGCM(key).encrypt(nonce, secret, about)
 
-    @staticmethod
-    def _open(key: AESGCM, about: bytes, wrapped: bytes) -> bytes:
-        start = len(_FORMAT) + _NONCE_BYTES
+    def _open(self, salt: bytes, about: bytes, wrapped: bytes) -> bytes:
+        generation = int.from_bytes(wrapped[len(_FORMAT) : len(_FORMAT) + _GENERATION_BYTES])
+        key = self._root.wrapping_key(salt, generation)
+        if not wrapped.startswith(_FORMAT):
+            raise Refusal("KEY_NOT_AUTHENTIC", "The stored key is in no form that is known here.")
+        if key is None:
+            latest = self._root.generation
+            raise Refusal("ROOT_UNKNOWN", f"The stored key is under root {generation}; the latest here is {latest}.")
+        nonce, ciphertext = (
+            wrapped[_HEADER_BYTES : _HEADER_BYTES + _NONCE_BYTES],
+            wrapped[_HEADER_BYTES + _NONCE_BYTES :],
+        )
         try:
-            opened = key.decrypt(wrapped[len(_FORMAT) : start], wrapped[start:], about)
-        except (InvalidTag, ValueError):
-            opened = None
-        if opened is None or not wrapped.startswith(_FORMAT):
-            raise Refusal("KEY_NOT_AUTHENTIC", "The stored key was not wrapped here for this tenant, key and version.")
-        return opened
+            return AESGCM(key).decrypt(nonce, ciphertext, about)
+        except (InvalidTag, ValueError) as error:
+            raise Refusal(
+                "KEY_NOT_AUTHENTIC", "The stored key was not wrapped here for this tenant, key and version."
+            ) from error
 
 
 def _about_key(name: KeyName) -> bytes:

@@ -19,6 +19,8 @@ class Purpose(StrEnum):
     EVIDENCE = "evidence"  # shown to whoever asks: nonce; log key, manifest version (4 bytes)
     BOOTSTRAP = "bootstrap"  # the first root is about to be made: nonce; recipient key
     RECOVERY = "recovery"  # shares of the root are about to be sent: nonce; recipient key
+    ROTATION = "rotation"  # the root is about to be replaced: nonce; recipient key
+    RETIREMENT = "retirement"  # roots of before are about to be forgotten: nonce; recipient key
     JOIN = "join"  # a replica asks for the root: nonce; recipient key, manifest digest
     WELCOME = "welcome"  # a member gives it: nonce; recipient key, SHA-256 of the package
     ENROL_SERVER = "enrol-server"  # to whom a peer is about to send its request: nonce; TLS key

@@ -8,6 +8,8 @@ class Act(StrEnum):
 
     BOOTSTRAP = "bootstrap"  # make the cluster's first root in the enclave that made this quote
     RECOVER = "recover"  # let the enclave that made this quote put the root together again
+    ROTATE = "rotate"  # replace the root by a new one, in the enclave that made this quote
+    RETIRE = "retire"  # forget the roots of before: nothing is wrapped under them any more
 
 
 def statement(act: Act, cluster: bytes, digest: bytes) -> bytes:
@@ -15,6 +17,6 @@ def statement(act: Act, cluster: bytes, digest: bytes) -> bytes:
 
     Args:
         cluster: the 32-byte id.
-        digest: SHA-256: for ``BOOTSTRAP`` and ``RECOVER`` of the fresh quote, else of the encoded order.
+        digest: SHA-256: of the fresh quote that the enclave made for this act.
     """
     return b"nsl-custody-v1\0" + act.encode() + b"\0" + cluster + digest

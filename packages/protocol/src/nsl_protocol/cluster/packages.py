@@ -21,11 +21,12 @@ type Bytes32 = Annotated[bytes, Meta(min_length=32, max_length=32)]
 
 
 class SharePackage(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A custodian's: his share (33 bytes), and what all shares of that root and epoch must agree on."""
+    """A custodian's: his share (33 bytes) of the latest root, and what all shares of that epoch must agree on."""
 
     epoch: int
     share: Annotated[bytes, Meta(min_length=33, max_length=33)]
     commitments: tuple[Bytes32, ...]
+    history: bytes  # the number of the root, and the roots of before, encrypted under it
 
     def for_custodian(self, cluster: bytes, recipient_key: bytes) -> bytes:
         """Encrypted to his 32-byte X25519 key."""
@@ -46,11 +47,21 @@ class SharePackage(Struct, frozen=True, array_like=True, forbid_unknown_fields=T
         return _read(cls, _open(package, key, _ENCLAVE + cluster))
 
 
+class Generation(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """One root: the first has number 1, and every rotation makes the next."""
+
+    number: Annotated[int, Meta(ge=1, le=2**31 - 1)]
+    secret: Bytes32
+
+    def __repr__(self) -> str:
+        return f"Generation({self.number})"
+
+
 class RootPackage(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """What a member hands to a replica that it admits."""
 
     epoch: int
-    root: Bytes32
+    roots: Annotated[tuple[Generation, ...], Meta(min_length=1)]  # the latest last
     time: int  # of the member, Unix seconds
 
     def for_joiner(self, cluster: bytes, recipient_key: bytes) -> bytes:

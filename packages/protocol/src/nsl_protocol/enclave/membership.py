@@ -76,6 +76,23 @@ class SubmitShare(Message, frozen=True):
     approval: Signature64
 
 
+class RotateRoot(Message, frozen=True):
+    """Replace the root: custodians' signatures over the ``ROTATION`` quote with this SHA-256. Answered by ``Founded``.
+
+    A new epoch begins. What was wrapped before still opens, until it is wrapped anew and ``RetireRoots``.
+    """
+
+    quote_digest: Bytes32
+    approvals: Annotated[dict[Name, Signature64], Meta(max_length=16)]
+
+
+class RetireRoots(Message, frozen=True):
+    """Forget the roots of before: signatures over the ``RETIREMENT`` quote. What is still under them is lost."""
+
+    quote_digest: Bytes32
+    approvals: Annotated[dict[Name, Signature64], Meta(max_length=16)]
+
+
 class GetPackages(Message, frozen=True):
     """The custodians' packages once more: whoever bootstrapped may have been cut off from the answer."""
 

@@ -27,6 +27,8 @@ from nsl_protocol.enclave.membership import (
     ManifestApplied,
     PrepareJoin,
     Quoted,
+    RetireRoots,
+    RotateRoot,
     ShareTaken,
     SubmitShare,
 )
@@ -153,6 +155,29 @@ class Unseal(Message, frozen=True):
     sealed: Wrapped
 
 
+class WrappedKey(Message, frozen=True):
+    name: KeyName
+    wrapped: Wrapped
+
+
+class WrappedTokenKey(Message, frozen=True):
+    kid: Annotated[str, Meta(min_length=1, max_length=64)]
+    wrapped: Wrapped
+
+
+class WrappedSecret(Message, frozen=True):
+    purpose: Annotated[str, Meta(min_length=1, max_length=200)]
+    wrapped: Wrapped
+
+
+class Rewrap(Message, frozen=True):
+    """Wrap anew, under the latest root, what was wrapped before; each is answered on its own."""
+
+    items: Annotated[
+        tuple[WrappedKey | WrappedTokenKey | WrappedSecret, ...], Meta(min_length=1, max_length=SIGN_ORDERS_MAX)
+    ]
+
+
 type Request = (
     GetStatus
     | CreateKey
@@ -166,6 +191,9 @@ type Request = (
     | Bootstrap
     | SubmitShare
     | GetPackages
+    | RotateRoot
+    | RetireRoots
+    | Rewrap
     | PrepareJoin
     | Admit
     | Join
@@ -187,7 +215,8 @@ class Status(Message, frozen=True):
         version: of the software.
         layers: of isolation, those that are active.
         cluster: the cluster's id; empty where there is none.
-        epoch: of the cluster, from 1; it grows with every recovery.
+        epoch: of the cluster, from 1; it grows with every recovery, rotation and retirement.
+        generation: the number of the root that is wrapped under, from 1.
         manifest_version: of the manifest that holds.
         seal: ``none``, ``opened``, or ``lost``: there is one that does not open, so this replica must join again.
     """
@@ -200,6 +229,7 @@ class Status(Message, frozen=True):
     layers: tuple[str, ...]
     cluster: bytes
     epoch: int
+    generation: int
     manifest_version: int
     seal: str
 
@@ -257,6 +287,12 @@ class Unsealed(Message, frozen=True):
     secret: bytes
 
 
+class Rewrapped(Message, frozen=True):
+    """One for each item, in order."""
+
+    results: tuple[bytes | Refused, ...]
+
+
 type Answer = (
     Status
     | KeyCreated
@@ -265,6 +301,7 @@ type Answer = (
     | TokenSigned
     | Sealed
     | Unsealed
+    | Rewrapped
     | Quoted
     | Enrolled
     | Founded

@@ -28,6 +28,8 @@ from nsl_protocol.enclave.membership import (
     Joined,
     JoinPrepared,
     PrepareJoin,
+    RetireRoots,
+    RotateRoot,
     ShareTaken,
     SubmitShare,
 )
@@ -103,10 +105,29 @@ async def bootstrap(visit: Visit, custodians: Sequence[CustodianKeys]) -> Founde
         EnclaveUntrusted: it is not one that the manifest lists.
         EnclaveRefused: too few custodians.
     """
-    quoted, _ = await visit.proven(Purpose.BOOTSTRAP)
-    digest = hashlib.sha256(quoted.quote).digest()
-    signed = {each.name: each.approve(Act.BOOTSTRAP, quoted.cluster, digest) for each in custodians}
+    digest, signed = await _approved(visit, Purpose.BOOTSTRAP, Act.BOOTSTRAP, custodians)
     return await visit.ask(Founded, Bootstrap(digest, signed))
+
+
+async def rotate(visit: Visit, custodians: Sequence[CustodianKeys]) -> Founded:
+    """Replace the root. Raises EnclaveUntrusted, EnclaveRefused."""
+    digest, signed = await _approved(visit, Purpose.ROTATION, Act.ROTATE, custodians)
+    return await visit.ask(Founded, RotateRoot(digest, signed))
+
+
+async def retire(visit: Visit, custodians: Sequence[CustodianKeys]) -> Founded:
+    """Forget the roots of before. Raises EnclaveUntrusted, EnclaveRefused."""
+    digest, signed = await _approved(visit, Purpose.RETIREMENT, Act.RETIRE, custodians)
+    return await visit.ask(Founded, RetireRoots(digest, signed))
+
+
+async def _approved(
+    visit: Visit, purpose: Purpose, act: Act, custodians: Sequence[CustodianKeys]
+) -> tuple[bytes, dict[str, bytes]]:
+    """The digest of a fresh quote that the policy accepts, and the custodians' signatures over it."""
+    quoted, _ = await visit.proven(purpose)
+    digest = hashlib.sha256(quoted.quote).digest()
+    return digest, {each.name: each.approve(act, quoted.cluster, digest) for each in custodians}
 
 
 async def packages(visit: Visit) -> Founded:

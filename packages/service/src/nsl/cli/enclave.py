@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from nsl.adapters.enclave import Trust, Visit
 
 app = typer.Typer(no_args_is_help=True, help="Enclaves: look at them, verify them, and keep the key cluster.")
+root_app = typer.Typer(no_args_is_help=True, help="The cluster's root: replace it.")
 manifest_app = typer.Typer(no_args_is_help=True, help="The cluster's manifest: sign it, apply it.")
 app.add_typer(manifest_app, name="manifest")
+app.add_typer(root_app, name="root")
 
 Address = Annotated[str, typer.Option("--address", help="HOST:PORT of a replica.")]
 Addresses = Annotated[list[str], typer.Option("--address", help="HOST:PORT of a replica; may be given more than once.")]
@@ -259,6 +261,34 @@ def apply_manifest(
 
     with explained():
         show_list(_run(work()), {"ADDRESS": "address", "VERSION": "version"}, as_json=as_json)
+
+
+@root_app.command("rotate")
+def rotate_root(
+    custodians: CustodianFiles,
+    packages: Packages,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a rotation that was interrupted.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Replace the root: make another, wrap everything anew, forget the old one, share the new one.
+
+    Settings come from the environment as for `nsl serve`, and NSL_DATABASE_OWNER_URL besides. Signing goes on; the
+    command can be interrupted at any point and gone on with by --resume.
+
+    Example: nsl enclave root rotate --custodian ada.json --custodian ben.json --packages packages.json
+    """
+    import os
+
+    from nsl import wiring
+    from nsl.cli.custodian import CustodianKeys
+    from nsl.cli.rotation import rotate
+    from nsl.settings import Settings
+
+    with explained():
+        settings = Settings.from_environment(os.environ)
+        keys = [CustodianKeys.read(file) for file in custodians]
+        done = rotate(settings, wiring.trust(settings), keys, packages, resume=resume)
+        show_record(_run(done), as_json=as_json)
 
 
 async def _statuses(addresses: list[str]) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ TenantClosed      403  the tenant is suspended or deleted
 PersonOnly        403  only a person does this, in one of our own applications
 StepUpNeeded      401  the person signed in too long ago for this (RFC 9470)
 ProofRefused      401  a bound token came without the proof of who holds it (RFC 9449, RFC 8705)
+RootReplaced      503  what the enclave was given was wrapped anew meanwhile
 RoleNotFound, GrantNotFound, UserNotFound, GroupNotFound, DelegationUnknown 404
 NameTaken         409  the tenant has one of that name
 AlreadyBootstrapped 409  the platform has its administrator
@@ -22,7 +23,7 @@ IdempotencyKeyReused 409 the same key came with another request
 TokenRefused      400 or 401 at the token endpoint, in the form of RFC 6749 section 5.2
 """
 
-from nsl.kit.errors import Conflict, Denied, Failure, Missing, Unauthenticated, Unprocessable
+from nsl.kit.errors import Conflict, Denied, Failure, Missing, Unauthenticated, Unavailable, Unprocessable
 
 
 class BadToken(Unauthenticated):
@@ -83,6 +84,12 @@ class StepUpNeeded(Unauthenticated):
     def __init__(self, detail: str, *, max_age_seconds: int) -> None:
         super().__init__(detail)
         self.challenge = f'Bearer error="insufficient_user_authentication", max_age="{max_age_seconds}"'
+
+
+class RootReplaced(Unavailable):
+    """What the enclave was given is wrapped under another root than it has: it was wrapped anew meanwhile."""
+
+    code = "ROOT_REPLACED"
 
 
 class ProofRefused(Unauthenticated):

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 
+from nsl.identity.errors import RootReplaced
 from nsl.identity.model import Caller
 from nsl.identity.service import Note
 from nsl.keys import store
@@ -136,6 +137,13 @@ class Keys:
         Raises:
             KeyUnknown, KeyNotActive: nothing was signed.
         """
+        try:
+            return await self._sign(caller, key_id, items, note)
+        except RootReplaced:
+            self._kept.pop((caller.tenant, key_id), None)
+            return await self._sign(caller, key_id, items, note)
+
+    async def _sign(self, caller: Caller, key_id: UUID, items: Sequence[ToSign], note: Note[Signed] | None) -> Signed:
         wrapped = await self._wrapped(caller.tenant, key_id)
         key = wrapped.key
         if key.state is not KeyState.ACTIVE:

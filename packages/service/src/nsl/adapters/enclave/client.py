@@ -10,6 +10,7 @@ from nsl.adapters.enclave.enrolment import Identity
 from nsl.adapters.enclave.errors import EnclaveDown, EnclaveRefused, EnclaveUntrusted
 from nsl.adapters.enclave.links import Links
 from nsl.adapters.enclave.trust import Trust
+from nsl.identity.errors import RootReplaced
 from nsl_protocol.attestation.binding import Purpose
 from nsl_protocol.cluster.manifest import Program
 from nsl_protocol.enclave.membership import GetQuote, Quoted
@@ -24,6 +25,8 @@ from nsl_protocol.enclave.messages import (
     KeyName,
     Refused,
     Request,
+    Rewrap,
+    Rewrapped,
     Seal,
     Sealed,
     Sign,
@@ -37,11 +40,16 @@ from nsl_protocol.enclave.messages import (
     TokenSigned,
     Unseal,
     Unsealed,
+    WrappedKey,
+    WrappedSecret,
+    WrappedTokenKey,
 )
 from nsl_protocol.enclave.wire import HEADER_BYTES
 
 # A batch stays well below a frame: 256 orders of large payloads go in several calls.
 BATCH_BYTES_MAX = 700_000
+#: what was read before the root was replaced: it has to be read again
+ROOT_UNKNOWN = "ROOT_UNKNOWN"
 
 
 class EnclaveClient:
@@ -76,6 +84,12 @@ class EnclaveClient:
             raise EnclaveUntrusted("The enclave has not proven itself.")
         return replace(status, mode=verdict.claims.mode, measurement=verdict.quote.measurement.hex())
 
+    async def rewrap(
+        self, items: Sequence[WrappedKey | WrappedTokenKey | WrappedSecret]
+    ) -> tuple[bytes | Refused, ...]:
+        """Up to 256 blobs under the latest root, in order."""
+        return _expect(Rewrapped, await self._call(Rewrap(tuple(items)))).results
+
     async def quote(self, purpose: Purpose, nonce: bytes) -> Quoted:
         """A fresh quote, which nobody has verified here. Raises EnclaveRefused."""
         return _expect(Quoted, await self._call(GetQuote(purpose, nonce)))
@@ -85,10 +99,14 @@ class EnclaveClient:
         return _expect(KeyCreated, await self._call(CreateKey(name, curve, blind_signing)))
 
     async def sign(self, orders: Sequence[SignOrder]) -> tuple[Signature | Refused, ...]:
-        """A result for each order, in order."""
+        """A result for each order, in order. Raises RootReplaced."""
         parts = [self._call(Sign(tuple(part))) for part in _parts(orders)]
         answers = await asyncio.gather(*parts)
-        return tuple(result for answer in answers for result in _expect(Signed, answer).results)
+        results = tuple(result for answer in answers for result in _expect(Signed, answer).results)
+        for result in results:
+            if isinstance(result, Refused) and result.code == ROOT_UNKNOWN:
+                raise RootReplaced(result.reason)
+        return results
 
     async def create_token_key(self, kid: str) -> TokenKeyCreated:
         """Make a key that signs access tokens. Raises EnclaveRefused."""
@@ -142,5 +160,5 @@ def _expect[T: Answer](kind: type[T], answer: Answer) -> T:
     if isinstance(answer, kind):
         return answer
     if isinstance(answer, Refused):
-        raise EnclaveRefused(answer)
+        raise RootReplaced(answer.reason) if answer.code == ROOT_UNKNOWN else EnclaveRefused(answer)
     raise EnclaveDown("The enclave gave an answer of another kind.")

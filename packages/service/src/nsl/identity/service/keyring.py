@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from joserfc.jwk import RSAKey
 
 from nsl.identity import store
+from nsl.identity.errors import RootReplaced
 from nsl.identity.ports import TokenSigner
 from nsl.identity.store import TokenKey
 from nsl.kit.clock import monotonic, now, pause
@@ -51,8 +52,13 @@ class Keyring:
 
     async def sign(self, kind: TokenKind, claims: dict[str, Any]) -> str:
         """A token over these claims. Raises EnclaveDown."""
-        key = await self._signing_key()
-        return await self._signer.sign_token(kind, key.kid, key.wrapped, msgspec.json.encode(claims))
+        key, encoded = await self._signing_key(), msgspec.json.encode(claims)
+        try:
+            return await self._signer.sign_token(kind, key.kid, key.wrapped, encoded)
+        except RootReplaced:
+            await self.reload()
+            key = await self._signing_key()
+            return await self._signer.sign_token(kind, key.kid, key.wrapped, encoded)
 
     async def verifying(self, kid: str) -> RSAKey:
         """Raises KeyError for a key that is not ours, or not any more."""
