@@ -8,19 +8,21 @@ import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import psycopg
 import pytest
 import pytest_asyncio
 
 from nsl.adapters.enclave import visit
-from nsl.cli.custodian import CustodianKeys
+from nsl.cli.custodian import CustodianKeys, approve_now
 from nsl.cli.custodian import rotate as make_another
 from nsl.cli.up.postgres import OWNER
 from nsl.cli.up.stack import Stack, StackOptions
 from nsl.cli.up.tour import SCOPES
 from nsl_client import AsyncClient, Key
 from nsl_client.model import Signature
+from nsl_protocol.cluster.custody import Act
 from nsl_protocol.cluster.manifest import Program
 from tests.support.live import NSL
 
@@ -94,14 +96,16 @@ async def test_two_may_hang(stack: Stack, client: AsyncClient) -> None:
             os.kill(pid, signal.SIGCONT)
 
 
-def rotate(stack: Stack, *more: str) -> subprocess.CompletedProcess[str]:
-    """`nsl enclave root rotate`, with the development custodian."""
+def root(stack: Stack, act: str, *more: str) -> Any:
+    """`nsl enclave root rotate` or `retire`, with the development custodian."""
     owner = {"NSL_DATABASE_OWNER_URL": stack.postgres.url(OWNER)}
     directory = stack.cluster.directory
-    line = [NSL, "enclave", "root", "rotate", "--json", "--custodian", str(directory / "custodian.json")]
+    line = [NSL, "enclave", "root", act, "--json", "--custodian", str(directory / "custodian.json")]
     line += ["--packages", str(directory / "packages.json"), *more]
     environment = os.environ | stack.environment() | owner
-    return subprocess.run(line, env=environment, check=False, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(line, env=environment, check=False, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 async def test_the_root_is_replaced_while_signing_goes_on(stack: Stack, client: AsyncClient) -> None:
@@ -115,12 +119,11 @@ async def test_the_root_is_replaced_while_signing_goes_on(stack: Stack, client: 
             answered += 1
 
     working = [asyncio.create_task(load(key)) for key in keys[:8]]
-    done = await asyncio.to_thread(rotate, stack)
+    rotated = await asyncio.to_thread(root, stack, "rotate")
+    assert rotated["rewrapped"] >= len(keys)
+    result = await asyncio.to_thread(root, stack, "retire")
     going_on = False
     await asyncio.gather(*working)
-    assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout)
-    assert result["rewrapped"] >= len(keys)
     assert answered > 100
     found = (await client.enclaves.list()).items
     assert {(each.status, each.epoch) for each in found} == {("attested", result["epoch"])}
@@ -137,9 +140,9 @@ async def test_a_rotation_that_was_interrupted_is_gone_on_with(stack: Stack, cli
     custodian = CustodianKeys.read(stack.cluster.directory / "custodian.json")
     address = ("127.0.0.1", stack.kmes[1].port)
     async with visit(address, Program.KME, stack.cluster.trust()) as second:
-        await make_another(second, [custodian])
-    done = await asyncio.to_thread(rotate, stack, "--resume")
-    assert done.returncode == 0, done.stderr
+        await make_another(second, await approve_now(second, Act.ROTATE, [custodian]))
+    await asyncio.to_thread(root, stack, "rotate", "--resume")
+    await asyncio.to_thread(root, stack, "retire")
     for name in REPLICAS[1:]:
         await stack.kill(name)
     try:

@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from nsl.adapters.enclave import EnclaveClient, visit
+from nsl_enclave.kernel.server import CONNECTIONS_MAX
 from nsl_protocol.cluster.manifest import Program
 from nsl_protocol.enclave.membership import ApplyManifest, Bootstrap, SubmitShare
 from nsl_protocol.enclave.messages import (
@@ -271,6 +272,33 @@ async def test_many_connections_are_served_side_by_side(kme: Enclave) -> None:
     finally:
         for peer in peers:
             peer.close()
+
+
+async def test_strangers_who_hold_all_connections_make_room(kme: Enclave) -> None:
+    held = [_connect(kme, _anonymous()) for _ in range(CONNECTIONS_MAX)]
+    try:
+        assert _serves(kme)
+        assert _ended(held[0])
+    finally:
+        for each in held:
+            each.close()
+
+
+async def test_strangers_cannot_ask_without_end_and_clients_are_served_meanwhile(kme: Enclave) -> None:
+    client = _connect(kme, _enrolled(kme))
+    with closing(client), closing(_connect(kme, _anonymous())) as stranger:
+        with suppress(ConnectionError, ssl.SSLError):
+            stranger.sendall(b"".join(call_frame(number, GetStatus()) for number in range(2000)))
+        answered = 0
+        with suppress(ConnectionError, ssl.SSLError):
+            while length := stranger.recv(4):
+                left = int.from_bytes(length)
+                while left and (part := stranger.recv(left)):
+                    left -= len(part)
+                answered += left == 0
+        assert answered < 1000
+        client.sendall(STATUS)
+        assert client.recv(1) != b""
 
 
 async def test_a_frame_cut_into_bytes_is_still_one(kme: Enclave) -> None:

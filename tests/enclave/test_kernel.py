@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nsl_enclave.kernel.budget import Budget
 from nsl_enclave.kernel.clock import DRIFT_MAX, STEP_SECONDS_MAX, EnclaveTime
 from nsl_enclave.kernel.memory import LockedSecret
 from nsl_enclave.kernel.slots import CONTENT_BYTES_MAX, SLOT_BYTES, SlotFile
@@ -49,6 +50,25 @@ def test_a_restart_begins_at_what_was_seen_before_and_a_peer_may_be_ahead() -> N
     assert time.at(START - DAY, 2.0) == START + 51
     time.agree(START)
     assert time.at(START - DAY, 3.0) == START + 52
+
+
+# The budget of strangers --------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.floats(-1, 5), max_size=200))
+def test_a_budget_is_never_overdrawn(steps: list[float]) -> None:
+    budget, now, latest, taken = Budget(10, 20, 0.0), 0.0, 0.0, 0
+    for step in steps:
+        now += step
+        latest = max(latest, now)
+        taken += budget.take(now)
+        assert taken <= 20 + latest * 10 + 1e-6
+
+
+def test_a_budget_fills_again() -> None:
+    budget = Budget(10, 2, 0.0)
+    assert [budget.take(0.0) for _ in range(3)] == [True, True, False]
+    assert [budget.take(0.1), budget.take(0.1)] == [True, False]
 
 
 # Slots --------------------------------------------------------------------------------------------------------------

@@ -29,7 +29,8 @@ COMMANDS = [
     ("attestation", "verify"), ("attestation", "check-cases"), ("attestation", "ias-report"),
     ("enclave", "list"), ("enclave", "evidence"), ("enclave", "status"), ("enclave", "custodian"),
     ("enclave", "client-key"), ("enclave", "bootstrap"), ("enclave", "join"), ("enclave", "recover"),
-    ("enclave", "root", "rotate"), ("enclave", "manifest", "sign"), ("enclave", "manifest", "apply"),
+    ("enclave", "request"), ("enclave", "approve"), ("enclave", "root", "rotate"), ("enclave", "root", "retire"),
+    ("enclave", "manifest", "sign"), ("enclave", "manifest", "apply"),
 ]  # fmt: skip
 TYPED_DATA = {
     "types": {"EIP712Domain": [{"name": "name", "type": "string"}], "Note": [{"name": "text", "type": "string"}]},

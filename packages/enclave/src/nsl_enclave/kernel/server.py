@@ -15,6 +15,7 @@ from typing import Protocol
 from cryptography import x509
 from OpenSSL import SSL
 
+from nsl_enclave.kernel.budget import Budget
 from nsl_enclave.kernel.clock import monotonic
 from nsl_enclave.kernel.errors import Violation
 from nsl_enclave.kernel.phases import Role
@@ -23,6 +24,10 @@ from nsl_protocol.errors import CodecError
 
 CONNECTIONS_MAX = 256
 HANDSHAKE_SECONDS_MAX = 5.0
+#: whoever has shown no certificate: to enrol, or to bring what custodians signed, takes far less
+STRANGER_SECONDS_MAX = 60.0
+STRANGER_CALLS_PER_SECOND = 100
+STRANGER_CALLS_AT_ONCE = 200
 READ_BYTES = 262_144
 UNWRITTEN_BYTES_MAX = 8 << 20
 _RECORD_BYTES = 16_384  # of TLS, at most
@@ -79,7 +84,8 @@ class _Connection:
         self.peer = Peer()
         self.frames = FrameReader()
         self.unwritten = bytearray()
-        self.handshake_until: float | None = monotonic() + HANDSHAKE_SECONDS_MAX
+        self.since = monotonic()
+        self.handshaking = True
 
     def read(self) -> bytes | None:
         """What has arrived, a record at least; None when the peer has closed.
@@ -118,6 +124,7 @@ class Server:
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._connections: dict[int, _Connection] = {}
         self._look_at = 0.0
+        self._budget = Budget(STRANGER_CALLS_PER_SECOND, STRANGER_CALLS_AT_ONCE, monotonic())
         # A signal writes to one end, the loop reads the other.
         self._woken, self._waker = socket.socketpair()
         self._woken.setblocking(False)
@@ -126,6 +133,11 @@ class Server:
         signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda _number, _frame: None)
+
+    @property
+    def _strangers(self) -> list[_Connection]:
+        """The oldest first."""
+        return [each for each in self._connections.values() if each.peer.role is Role.ANYBODY]
 
     @property
     def port(self) -> int:
@@ -151,8 +163,12 @@ class Server:
         except OSError:
             return
         if len(self._connections) >= CONNECTIONS_MAX:
-            raw.close()
-            return
+            strangers = self._strangers
+            if not strangers:
+                raw.close()
+                return
+            # Whoever only holds connections open does not keep out those who want to work.
+            self._drop(strangers[0])
         raw.setblocking(False)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._connections[raw.fileno()] = _Connection(raw, self._program.context())
@@ -160,7 +176,7 @@ class Server:
 
     def _advance(self, connection: _Connection, events: int) -> None:
         try:
-            if connection.handshake_until is not None and not self._handshake(connection):
+            if connection.handshaking and not self._handshake(connection):
                 return
             if events & selectors.EVENT_WRITE:
                 connection.write()
@@ -185,6 +201,8 @@ class Server:
         """An answer, unless the one before has ended this peer's rights."""
         if not self._program.stands(peer):
             raise Violation("the certificate is not good any more")
+        if peer.role is Role.ANYBODY and not self._budget.take(monotonic()):
+            raise Violation("strangers ask too much")
         return self._program.handle(peer, payload)
 
     def _handshake(self, connection: _Connection) -> bool:
@@ -197,7 +215,7 @@ class Server:
             self._selector.modify(connection.socket, selectors.EVENT_WRITE)
             return False
         connection.peer = self._program.peer(connection.tls.get_peer_certificate(as_cryptography=True))
-        connection.handshake_until = None
+        connection.handshaking = False
         return True
 
     def _watch(self, connection: _Connection) -> None:
@@ -209,13 +227,14 @@ class Server:
             self._selector.modify(connection.socket, events)
 
     def _drop_those_who_may_not_stay(self) -> None:
-        """Slow handshakes, certificates that have run out, authorities that are no more."""
+        """Slow handshakes and lingering strangers, certificates that have run out, authorities that are no more."""
         present = monotonic()
         if present < self._look_at:
             return
         self._look_at = present + _TICK_SECONDS
         for connection in list(self._connections.values()):
-            slow = connection.handshake_until is not None and connection.handshake_until < present
+            allowed = HANDSHAKE_SECONDS_MAX if connection.handshaking else STRANGER_SECONDS_MAX
+            slow = connection.peer.role is Role.ANYBODY and present - connection.since > allowed
             if slow or not self._program.stands(connection.peer):
                 self._drop(connection)
 

@@ -36,7 +36,7 @@ from nsl_protocol.enclave.membership import (
 )
 from nsl_protocol.errors import CodecError
 
-_QUOTES_KEPT = 64
+_QUOTES_KEPT = 65_536  # at a stranger's pace, many minutes' worth: custodians are people and take their time
 _NONCE_BYTES = 12
 _ACTS = {
     Purpose.BOOTSTRAP: Act.BOOTSTRAP,

@@ -11,12 +11,13 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from msgspec import DecodeError, Struct
 from msgspec.json import decode
 
-from nsl.adapters.enclave import Visit
+from nsl.adapters.enclave import Trust, Visit
+from nsl.kit.clock import random_bytes
 from nsl.kit.errors import Malformed
 from nsl.kit.files import write_private
-from nsl_protocol.attestation.binding import Purpose
+from nsl_protocol.attestation.binding import NONCE_BYTES, Purpose
 from nsl_protocol.cluster.custody import Act, statement
-from nsl_protocol.cluster.manifest import Custodian, Manifest, SignedManifest, read_signed, sign_off
+from nsl_protocol.cluster.manifest import Custodian, Manifest, Program, SignedManifest, read_signed, sign_off
 from nsl_protocol.cluster.packages import SharePackage
 from nsl_protocol.enclave.membership import (
     Admit,
@@ -28,6 +29,7 @@ from nsl_protocol.enclave.membership import (
     Joined,
     JoinPrepared,
     PrepareJoin,
+    Quoted,
     RetireRoots,
     RotateRoot,
     ShareTaken,
@@ -98,36 +100,108 @@ class CustodianKeys:
         return self.signing.sign(statement(act, cluster, quote_digest))
 
 
-async def bootstrap(visit: Visit, custodians: Sequence[CustodianKeys]) -> Founded:
-    """Make the cluster's first root in an enclave that has just proven itself.
+PURPOSES = {Act.BOOTSTRAP: Purpose.BOOTSTRAP, Act.ROTATE: Purpose.ROTATION, Act.RETIRE: Purpose.RETIREMENT}
+
+
+class Question(Struct, frozen=True, forbid_unknown_fields=True):
+    """What custodians are asked to put their names to: a fresh quote of the enclave that is to act. A file."""
+
+    act: Act
+    cluster: str
+    nonce: str
+    quote: str
+    collateral: str
+    key: str
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the quote."""
+        return hashlib.sha256(bytes.fromhex(self.quote)).digest()
+
+
+class Approval(Struct, frozen=True, forbid_unknown_fields=True):
+    """One custodian's answer. A file."""
+
+    act: Act
+    custodian: str
+    digest: str
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class Approved:
+    """Signatures over one quote, by custodian."""
+
+    digest: bytes
+    signatures: dict[str, bytes]
+
+    @classmethod
+    def of(cls, approvals: Sequence[Approval], act: Act) -> "Approved":
+        """Raises CustodianFileUnreadable: none, for another act, or over different quotes."""
+        digests = {each.digest for each in approvals}
+        if len(digests) != 1 or any(each.act is not act for each in approvals):
+            raise CustodianFileUnreadable(f"Give approvals of one and the same request to {act}.")
+        return cls(bytes.fromhex(digests.pop()), {each.custodian: bytes.fromhex(each.signature) for each in approvals})
+
+
+async def ask_custodians(visit: Visit, act: Act) -> Question:
+    """A fresh quote for an act, which the policy accepts. Raises EnclaveUntrusted, EnclaveRefused."""
+    nonce = random_bytes(NONCE_BYTES)
+    quoted, _ = await visit.proven(PURPOSES[act], nonce)
+    collateral = await visit.trust.collateral(quoted.quote, quoted.collateral)
+    return Question(
+        act, quoted.cluster.hex(), nonce.hex(), quoted.quote.hex(), collateral.document, quoted.keys[0].hex()
+    )
+
+
+async def approve(question: Question, trust: Trust, custodian: CustodianKeys) -> Approval:
+    """Verify the quote by this custodian's own manifest and roots, and sign. Raises EnclaveUntrusted."""
+    quoted = Quoted(
+        bytes.fromhex(question.quote),
+        question.collateral.encode(),
+        bytes.fromhex(question.cluster),
+        (bytes.fromhex(question.key),),
+        b"",
+    )
+    await trust.insist(Program.KME, PURPOSES[question.act], bytes.fromhex(question.nonce), quoted.keys, quoted)
+    signature = custodian.approve(question.act, trust.constitution().cluster, question.digest)
+    return Approval(question.act, custodian.name, question.digest.hex(), signature.hex())
+
+
+async def approve_now(visit: Visit, act: Act, custodians: Sequence[CustodianKeys]) -> Approved:
+    """Where the custodians' keys are all here, as in development."""
+    question = await ask_custodians(visit, act)
+    return Approved.of([await approve(question, visit.trust, each) for each in custodians], act)
+
+
+async def approved(
+    visit: Visit, act: Act, custodians: Sequence[Path] | None, approvals: Sequence[Path] | None
+) -> Approved:
+    """From files: approvals that were given elsewhere, or the keys of custodians who are here.
 
     Raises:
-        EnclaveUntrusted: it is not one that the manifest lists.
-        EnclaveRefused: too few custodians.
+        CustodianFileUnreadable: neither, or not what it should be.
     """
-    digest, signed = await _approved(visit, Purpose.BOOTSTRAP, Act.BOOTSTRAP, custodians)
-    return await visit.ask(Founded, Bootstrap(digest, signed))
+    if approvals:
+        return Approved.of([read_file(Approval, file) for file in approvals], act)
+    if not custodians:
+        raise CustodianFileUnreadable(f"Give --approval (`nsl enclave request {act}` begins it), or --custodian.")
+    return await approve_now(visit, act, [CustodianKeys.read(file) for file in custodians])
 
 
-async def rotate(visit: Visit, custodians: Sequence[CustodianKeys]) -> Founded:
-    """Replace the root. Raises EnclaveUntrusted, EnclaveRefused."""
-    digest, signed = await _approved(visit, Purpose.ROTATION, Act.ROTATE, custodians)
-    return await visit.ask(Founded, RotateRoot(digest, signed))
+async def bootstrap(visit: Visit, approved: Approved) -> Founded:
+    """Make the cluster's first root. Raises EnclaveRefused: too few custodians, or not this enclave's quote."""
+    return await visit.ask(Founded, Bootstrap(approved.digest, approved.signatures))
 
 
-async def retire(visit: Visit, custodians: Sequence[CustodianKeys]) -> Founded:
-    """Forget the roots of before. Raises EnclaveUntrusted, EnclaveRefused."""
-    digest, signed = await _approved(visit, Purpose.RETIREMENT, Act.RETIRE, custodians)
-    return await visit.ask(Founded, RetireRoots(digest, signed))
+async def rotate(visit: Visit, approved: Approved) -> Founded:
+    """Make another root. Raises EnclaveRefused."""
+    return await visit.ask(Founded, RotateRoot(approved.digest, approved.signatures))
 
 
-async def _approved(
-    visit: Visit, purpose: Purpose, act: Act, custodians: Sequence[CustodianKeys]
-) -> tuple[bytes, dict[str, bytes]]:
-    """The digest of a fresh quote that the policy accepts, and the custodians' signatures over it."""
-    quoted, _ = await visit.proven(purpose)
-    digest = hashlib.sha256(quoted.quote).digest()
-    return digest, {each.name: each.approve(act, quoted.cluster, digest) for each in custodians}
+async def retire(visit: Visit, approved: Approved) -> Founded:
+    """Forget the roots of before. Raises EnclaveRefused."""
+    return await visit.ask(Founded, RetireRoots(approved.digest, approved.signatures))
 
 
 async def packages(visit: Visit) -> Founded:
@@ -184,6 +258,14 @@ def read_manifest(path: Path) -> SignedManifest:
         return sign_off(decode(document, type=Manifest))
     except (OSError, DecodeError, UnicodeDecodeError, CodecError) as error:
         raise CustodianFileUnreadable(f"{path} is no manifest: {error}.") from error
+
+
+def read_file[T: Struct](kind: type[T], path: Path) -> T:
+    """A question or an approval. Raises CustodianFileUnreadable."""
+    try:
+        return decode(path.read_bytes(), type=kind)
+    except (OSError, DecodeError, UnicodeDecodeError) as error:
+        raise CustodianFileUnreadable(f"{path} holds no {kind.__name__.lower()}: {error}.") from error
 
 
 def read_packages(path: Path) -> dict[str, bytes]:

@@ -1,66 +1,85 @@
-"""`nsl enclave root rotate`: the steps, in the order in which each may be the last before a crash."""
+"""`nsl enclave root rotate` and `retire`: the steps, in the order in which each may be the last before a crash."""
 
+import os
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from nsl import wiring
-from nsl.adapters.enclave import Trust, Visit, visit
+from nsl.adapters.enclave import visit
 from nsl.adapters.rewrapping import rewrap_all
-from nsl.cli.custodian import CustodianKeys, join, retire, write_packages
-from nsl.cli.custodian import rotate as make_another
+from nsl.cli.custodian import approved, join, retire, rotate, write_packages
 from nsl.kit.db import Database
 from nsl.settings import Settings, needed
+from nsl_protocol.cluster.custody import Act
 from nsl_protocol.cluster.manifest import Program
-from nsl_protocol.enclave.membership import Founded
 from nsl_protocol.enclave.messages import GetStatus, Status
 
+type Address = tuple[str, int]
 
-async def rotate(
-    settings: Settings, trust: Trust, custodians: Sequence[CustodianKeys], packages: Path, *, resume: bool
-) -> dict[str, Any]:
-    """Replace the root on the first replica, let the others join again, wrap everything anew, retire the old root.
 
-    Raises:
-        EnclaveUntrusted, EnclaveRefused: before anything is lost; ``resume`` goes on.
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """On the first replica of the settings; ``packages``: the file of the custodians' shares, replaced by each step.
+
+    Connections are opened for each step, because an enclave keeps nobody for long who has shown no certificate.
     """
-    url = needed(settings.database_owner_url, "NSL_DATABASE_OWNER_URL")
-    async with AsyncExitStack() as stack:
-        visits = [await stack.enter_async_context(visit(each, Program.KME, trust)) for each in settings.kme_addresses]
-        first, *others = await _newest_first(visits)
+
+    settings: Settings
+    packages: Path
+
+    @classmethod
+    def from_environment(cls, packages: Path) -> "Rotation":
+        """Raises BadSetting."""
+        return cls(Settings.from_environment(os.environ), packages)
+
+    async def rotate(
+        self, custodians: Sequence[Path] | None, approvals: Sequence[Path] | None, *, resume: bool
+    ) -> dict[str, Any]:
+        """Make another root, unless ``resume`` finds that one was made; then wrap everything anew.
+
+        Raises:
+            EnclaveUntrusted, EnclaveRefused: nothing is lost; ``resume`` goes on.
+        """
         if not resume:
-            _keep(packages, await make_another(first, custodians))
+            async with visit(self.settings.kme_addresses[0], Program.KME, wiring.trust(self.settings)) as first:
+                found = await rotate(first, await approved(first, Act.ROTATE, custodians, approvals))
+                write_packages(self.packages, found.packages)
             _say("another root is made, and shared among the custodians")
-        await _join_again(first, others)
-        async with (
-            Database(url, connections_max=1) as owner,
-            wiring.key_enclave(settings) as enclave,
-        ):
-            count = await rewrap_all(owner, enclave, _say)
-        found = await retire(first, custodians)
-        _keep(packages, found)
-        await _join_again(first, others)
-    return {"epoch": found.epoch, "rewrapped": count, "packages": str(packages)}
+        await self._join_again()
+        return {"rewrapped": await self._rewrap(), "packages": str(self.packages)}
 
+    async def retire(self, custodians: Sequence[Path] | None, approvals: Sequence[Path] | None) -> dict[str, Any]:
+        """Forget the roots of before. Raises EnclaveUntrusted, EnclaveRefused."""
+        await self._join_again()
+        await self._rewrap()
+        async with visit(self.settings.kme_addresses[0], Program.KME, wiring.trust(self.settings)) as first:
+            found = await retire(first, await approved(first, Act.RETIRE, custodians, approvals))
+            write_packages(self.packages, found.packages)
+        await self._join_again()
+        return {"epoch": found.epoch, "packages": str(self.packages)}
 
-async def _newest_first(visits: Sequence[Visit]) -> list[Visit]:
-    """A rotation that was interrupted may have reached one replica alone."""
-    epochs = [(await each.ask(Status, GetStatus())).epoch for each in visits]
-    return [visits[place] for place in sorted(range(len(visits)), key=lambda place: -epochs[place])]
+    async def _rewrap(self) -> int:
+        url = needed(self.settings.database_owner_url, "NSL_DATABASE_OWNER_URL")
+        async with Database(url, connections_max=1) as owner, wiring.key_enclave(self.settings) as enclave:
+            return await rewrap_all(owner, enclave, _say)
 
+    async def _join_again(self) -> None:
+        """Whoever is of an earlier epoch than the newest, which an interrupted rotation may have left anywhere."""
+        epochs = {address: await self._epoch(address) for address in self.settings.kme_addresses}
+        newest = max(epochs, key=lambda address: epochs[address])
+        for address, epoch in epochs.items():
+            if epoch < epochs[newest]:
+                trust = wiring.trust(self.settings)
+                async with visit(newest, Program.KME, trust) as member, visit(address, Program.KME, trust) as replica:
+                    await join(member, replica)
 
-async def _join_again(member: Visit, others: Sequence[Visit]) -> None:
-    newest = (await member.ask(Status, GetStatus())).epoch
-    for each in others:
-        if (await each.ask(Status, GetStatus())).epoch < newest:
-            await join(member, each)
-
-
-def _keep(path: Path, found: Founded) -> None:
-    write_packages(path, found.packages)
+    async def _epoch(self, address: Address) -> int:
+        async with visit(address, Program.KME, wiring.trust(self.settings)) as replica:
+            return (await replica.ask(Status, GetStatus())).epoch
 
 
 def _say(text: str) -> None:

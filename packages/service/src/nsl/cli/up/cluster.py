@@ -14,11 +14,21 @@ from msgspec.structs import replace
 
 from nsl.adapters.enclave import Identity, Trust, Visit, visit
 from nsl.adapters.enclave.trust import GENESIS_FILE, PRESENT_FILE, Constitution
-from nsl.cli.custodian import CustodianKeys, bootstrap, join, packages, read_packages, recover, write_packages
+from nsl.cli.custodian import (
+    CustodianKeys,
+    approve_now,
+    bootstrap,
+    join,
+    packages,
+    read_packages,
+    recover,
+    write_packages,
+)
 from nsl.cli.up.errors import NotReady
 from nsl.kit.files import write_private
 from nsl_protocol.attestation.policy import EnclaveRule
 from nsl_protocol.attestation.verify import TrustAnchor
+from nsl_protocol.cluster.custody import Act
 from nsl_protocol.cluster.manifest import Manifest, Program, SignedManifest, sign_off
 from nsl_protocol.enclave.membership import Founded
 from nsl_protocol.enclave.messages import GetStatus, Status
@@ -135,7 +145,7 @@ class DevelopmentCluster:
                 "The key enclave's seal is lost, and the custodian's package with it: the keys are lost. "
                 "`nsl up --fresh` makes new ones."
             )
-        self._keep(await bootstrap(first, [custodian]))
+        self._keep(await bootstrap(first, await approve_now(first, Act.BOOTSTRAP, [custodian])))
         return "the root was made"
 
     @property
