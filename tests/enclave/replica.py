@@ -13,13 +13,14 @@ from nsl_enclave.kernel.phases import Role
 from nsl_enclave.kernel.server import Peer
 from nsl_enclave.kernel.slots import SlotFile
 from nsl_enclave.kme.cluster import Cluster
-from nsl_enclave.kme.constitution import GENESIS_FILE, PRESENT_FILE, Constitution
+from nsl_enclave.kme.constitution import read_constitution
 from nsl_enclave.kme.program import KeyManagement
 from nsl_enclave.kme.state import Seal
 from nsl_enclave.platform.provisioning import Provisioning, Standing
 from nsl_enclave.platform.quoting import QuotingEnclave, ReportBody
 from nsl_protocol.attestation.policy import EnclaveRule
 from nsl_protocol.attestation.verify import TrustAnchor
+from nsl_protocol.cluster.constitution import GENESIS_FILE, PRESENT_FILE, Constitution
 from nsl_protocol.cluster.manifest import Manifest, Program, SignedManifest, sign_off
 from nsl_protocol.enclave.messages import Answer, Refused, Request
 from nsl_protocol.enclave.wire import HEADER_BYTES, call_frame, read_reply
@@ -75,7 +76,7 @@ class Founders:
 
     @property
     def constitution(self) -> Constitution:
-        return Constitution.read(self.directory)
+        return read_constitution(self.directory)
 
     def update(self, signers: int = 2, **changes: Any) -> bytes:
         """The next manifest, signed; written beside the genesis too."""

@@ -99,6 +99,10 @@ def test_a_cluster_is_made_grown_lost_and_recovered(ceremony: Ceremony) -> None:
     joined = ceremony.json("join", "--address", second, "--member", first, *ceremony.trust())
     assert joined["epoch"] == 1
     assert ceremony.phases(first, second) == [("ready", 1)] * 2
+    ceremony.nsl("packages", "--address", first, "--out", str(ceremony.folder / "again.json"))
+    assert (ceremony.folder / "again.json").read_bytes() == ceremony.packages.read_bytes()
+    none = ceremony.nsl("packages", "--address", second, "--out", str(ceremony.folder / "none.json"), check=False)
+    assert "has joined and has no packages" in none.stderr
     again = ceremony.nsl("join", "--address", second, "--member", first, *ceremony.trust(), check=False)
     assert "of epoch 1, this replica of 1" in again.stderr
 

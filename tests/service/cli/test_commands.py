@@ -29,7 +29,8 @@ COMMANDS = [
     ("attestation", "verify"), ("attestation", "check-cases"), ("attestation", "ias-report"),
     ("enclave", "list"), ("enclave", "evidence"), ("enclave", "status"), ("enclave", "custodian"),
     ("enclave", "client-key"), ("enclave", "bootstrap"), ("enclave", "join"), ("enclave", "recover"),
-    ("enclave", "request"), ("enclave", "approve"), ("enclave", "root", "rotate"), ("enclave", "root", "retire"),
+    ("enclave", "request"), ("enclave", "packages"),
+    ("enclave", "approve"), ("enclave", "root", "rotate"), ("enclave", "root", "retire"),
     ("enclave", "manifest", "sign"), ("enclave", "manifest", "apply"),
 ]  # fmt: skip
 TYPED_DATA = {

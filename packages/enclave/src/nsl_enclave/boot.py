@@ -15,7 +15,7 @@ from nsl_enclave.kernel.modules import unlisted
 from nsl_enclave.kernel.server import Server
 from nsl_enclave.kernel.slots import SlotFile
 from nsl_enclave.kme.cluster import Cluster
-from nsl_enclave.kme.constitution import Constitution
+from nsl_enclave.kme.constitution import read_constitution
 from nsl_enclave.kme.program import KeyManagement
 from nsl_enclave.kme.state import Seal
 from nsl_enclave.platform import Platform
@@ -40,7 +40,7 @@ def run(description: str, open_platform: Callable[[argparse.Namespace], Platform
 
 def _serve(platform: Platform, arguments: argparse.Namespace) -> None:
     host, _, port = arguments.listen.rpartition(":")
-    constitution = Constitution.read(arguments.manifest)
+    constitution = read_constitution(arguments.manifest)
     program = KeyManagement(platform, Cluster(platform, constitution, Seal(platform, _slots(arguments.state))))
     server = Server(host, int(port), program)
     more = unlisted()

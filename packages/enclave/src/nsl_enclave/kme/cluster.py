@@ -8,11 +8,11 @@ from msgspec.structs import replace
 from nsl_enclave.kernel.certificates import Authority
 from nsl_enclave.kernel.clock import EnclaveTime, monotonic, wall
 from nsl_enclave.kernel.errors import ManifestError, Refusal, SealError
-from nsl_enclave.kme.constitution import Constitution
 from nsl_enclave.kme.state import Root, Seal, SealStatus, State
 from nsl_enclave.platform import Platform
 from nsl_protocol.attestation.policy import Floors, judge
 from nsl_protocol.attestation.verify import Collateral
+from nsl_protocol.cluster.constitution import Constitution
 from nsl_protocol.cluster.manifest import Program
 from nsl_protocol.cluster.packages import Generation
 from nsl_protocol.errors import CodecError

@@ -115,6 +115,26 @@ def bootstrap(
         show_record(run(work()), as_json=as_json)
 
 
+def packages(address: Address, out: Annotated[Path, typer.Option(help="Where to write them; mode 0600.")]) -> None:
+    """Fetch the custodians' packages once more, from the replica that made them: a command may have been cut off.
+
+    Example: nsl enclave packages --address 10.0.0.1:9101 --out packages.json
+    """
+    from nsl.cli.custodian import packages as fetch
+    from nsl.cli.custodian import write_packages
+
+    async def work() -> dict[str, bytes]:
+        async with visiting(address, None) as replica:
+            return (await fetch(replica)).packages
+
+    with explained():
+        not_there(out)
+        found = run(work())
+        if not found:
+            fail("This replica has joined and has no packages: ask the one that made, recovered or rotated the root.")
+        write_packages(out, found)
+
+
 def join(
     address: Address,
     member: Annotated[str, typer.Option(help="HOST:PORT of a replica that has the root.")],

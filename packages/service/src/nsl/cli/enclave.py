@@ -15,7 +15,14 @@ app = typer.Typer(no_args_is_help=True, help="Enclaves: look at them, verify the
 manifest_app = typer.Typer(no_args_is_help=True, help="The cluster's manifest: sign it, apply it.")
 app.add_typer(manifest_app, name="manifest")
 app.add_typer(ceremonies.root_app, name="root")
-for command in (ceremonies.request, ceremonies.approve, ceremonies.bootstrap, ceremonies.join, ceremonies.recover):
+for command in (
+    ceremonies.request,
+    ceremonies.approve,
+    ceremonies.bootstrap,
+    ceremonies.packages,
+    ceremonies.join,
+    ceremonies.recover,
+):
     app.command()(command)
 
 
@@ -45,18 +52,18 @@ def evidence(
 
     Example: nsl enclave evidence kme --manifest .state/cluster/manifest --root .state/cluster/simulation/root.der
     """
-    from nsl.adapters.enclave.trust import Constitution
+    from nsl.adapters.enclave.trust import read_constitution
     from nsl_client.evidence import fresh_nonce, verify_evidence
     from nsl_protocol.attestation.policy import Floors
     from nsl_protocol.attestation.report import VerdictReport
     from nsl_protocol.cluster.manifest import Program
 
     with explained():
-        constitution = Constitution.read(manifests)
+        constitution = read_constitution(manifests)
         nonce = fresh_nonce()
         with connect(credentials) as client:
             found = client.enclaves.evidence(name, nonce)
-        policy = constitution.present.policy(Program(found.program), Floors())
+        policy = constitution.policy(Program(found.program), Floors())
         verdict = verify_evidence(found, nonce, constitution.cluster, policy, anchors(root))
         show_record(VerdictReport.of(verdict), as_json=as_json)
     raise typer.Exit(0 if verdict.accepted else 1)

@@ -1,7 +1,6 @@
 """Which enclaves this process trusts: those of the cluster's manifest, under the roots of this deployment."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from nsl.adapters.enclave.errors import EnclaveUntrusted
@@ -10,39 +9,27 @@ from nsl.kit.clock import now
 from nsl_protocol.attestation.binding import Purpose, report_data
 from nsl_protocol.attestation.policy import Floors, Verdict, judge
 from nsl_protocol.attestation.verify import Collateral, TrustAnchor
-from nsl_protocol.cluster.manifest import Manifest, Program, read_genesis, read_update
+from nsl_protocol.cluster.constitution import GENESIS_FILE, PRESENT_FILE, Constitution
+from nsl_protocol.cluster.manifest import Program
 from nsl_protocol.enclave.membership import Quoted
 from nsl_protocol.errors import CodecError
 
-GENESIS_FILE, PRESENT_FILE = "genesis.json", "manifest.json"
 
+def read_constitution(directory: Path) -> Constitution:
+    """The manifests as they lie in a folder now: ``genesis.json`` and, if there is one, ``manifest.json``.
 
-@dataclass(frozen=True, slots=True)
-class Constitution:
-    """The cluster's id (32 bytes), its first manifest and the one that holds, as they lie in a folder now."""
-
-    cluster: bytes
-    genesis: Manifest
-    present: Manifest
-
-    @classmethod
-    def read(cls, directory: Path) -> "Constitution":
-        """From ``genesis.json`` and, if there is one, ``manifest.json``.
-
-        Raises:
-            EnclaveUntrusted: missing, unreadable, or not signed by enough custodians.
-        """
-        try:
-            cluster, genesis = read_genesis((directory / GENESIS_FILE).read_bytes())
-            update = directory / PRESENT_FILE
-            present = read_update(update.read_bytes(), cluster, genesis, genesis)[1] if update.exists() else genesis
-        except OSError as error:
-            raise EnclaveUntrusted(
-                f"{directory} holds no manifest ({error.strerror}): set NSL_MANIFEST_DIR."
-            ) from error
-        except CodecError as error:
-            raise EnclaveUntrusted(f"The manifest in {directory} {error.reason}.") from error
-        return cls(cluster, genesis, present)
+    Raises:
+        EnclaveUntrusted: missing, unreadable, or not signed by enough custodians.
+    """
+    try:
+        update = directory / PRESENT_FILE
+        return Constitution.of(
+            (directory / GENESIS_FILE).read_bytes(), update.read_bytes() if update.exists() else None
+        )
+    except OSError as error:
+        raise EnclaveUntrusted(f"{directory} holds no manifest ({error.strerror}): set NSL_MANIFEST_DIR.") from error
+    except CodecError as error:
+        raise EnclaveUntrusted(f"The manifest in {directory} {error.reason}.") from error
 
 
 class Trust:
@@ -60,7 +47,7 @@ class Trust:
 
     def constitution(self) -> Constitution:
         """Raises EnclaveUntrusted."""
-        return Constitution.read(self._manifests)
+        return read_constitution(self._manifests)
 
     async def collateral(self, quote: bytes, brought: bytes | None) -> Collateral:
         """What is said of the platform of that quote.
@@ -85,7 +72,7 @@ class Trust:
         constitution = self.constitution()
         collateral = await self.collateral(quoted.quote, quoted.collateral)
         expected = report_data(purpose, constitution.cluster, nonce, *keys)
-        policy = constitution.present.policy(program, Floors())
+        policy = constitution.policy(program, Floors())
         return judge(quoted.quote, collateral, int(now().timestamp()), self._anchors, policy, expected)
 
     async def insist(

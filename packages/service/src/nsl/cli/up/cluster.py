@@ -13,7 +13,7 @@ from msgspec.json import encode
 from msgspec.structs import replace
 
 from nsl.adapters.enclave import Identity, Trust, Visit, visit
-from nsl.adapters.enclave.trust import GENESIS_FILE, PRESENT_FILE, Constitution
+from nsl.adapters.enclave.trust import read_constitution
 from nsl.cli.custodian import (
     CustodianKeys,
     approve_now,
@@ -28,6 +28,7 @@ from nsl.cli.up.errors import NotReady
 from nsl.kit.files import write_private
 from nsl_protocol.attestation.policy import EnclaveRule
 from nsl_protocol.attestation.verify import TrustAnchor
+from nsl_protocol.cluster.constitution import GENESIS_FILE, PRESENT_FILE
 from nsl_protocol.cluster.custody import Act
 from nsl_protocol.cluster.manifest import Manifest, Program, SignedManifest, sign_off
 from nsl_protocol.enclave.membership import Founded
@@ -100,7 +101,7 @@ class DevelopmentCluster:
             first = Manifest(1, (custodian.public,), 1, programs, clients, replicas=replicas)
             _write(genesis, sign_off(replace(first, **settings)))
             return
-        constitution = Constitution.read(self.manifests)
+        constitution = read_constitution(self.manifests)
         wanted = replace(constitution.present, programs=programs, replicas=replicas, **settings)
         if wanted != constitution.present:
             version = constitution.present.version + 1
