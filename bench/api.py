@@ -23,8 +23,8 @@ import httpx
 from bench.api_server import ISSUER, MODES
 from bench.figures import Figure, report, say, wants_json
 from bench.load import Load, load
-from nsl.adapters.enclave import EnclaveClient
-from nsl.cli.up.kme import Kme, development_cluster, start_cluster
+from nsl.adapters.enclave import EnclaveClient, PostgresRegister
+from nsl.cli.up.kme import Kme, development_cluster, establish, start_cluster
 from nsl.cli.up.postgres import APP, OWNER, Postgres
 from nsl.cli.up.process import Child, ProcessSpec, listens
 from nsl.cli.up.state import StateFolder
@@ -70,12 +70,14 @@ async def _parts() -> AsyncIterator[tuple[dict[str, str], UUID, str, tuple[str, 
             server, kme = Postgres.at(state), Kme.at(state, cluster)
             await server.prepare()
             await supervisor.start(server.spec())
-            await start_cluster(supervisor, cluster, [kme], may_found=True)
+            await start_cluster(supervisor, cluster, [kme])
             await server.provision()
             for phase in migrate.PHASES:
                 await migrate.apply(server.url(OWNER), phase)
-            known = EnclaveClient([("127.0.0.1", kme.port)], cluster.trust(), cluster.identity())
-            async with Database(server.url(APP)) as database, known as enclave:
+            await establish(cluster, [kme], server.url(OWNER), may_found=True)
+            addresses, database = [("127.0.0.1", kme.port)], Database(server.url(APP))
+            known = EnclaveClient(addresses, cluster.trust(), cluster.identity(), PostgresRegister(database))
+            async with database, known as enclave:
                 tenancy = Tenancy(database, Revocations(database, LocalBus()))
                 tenant = await tenancy.create_tenant("bench", PLAN)
                 caller = Caller("bench", tenant.id, tenant.id, frozenset(Scope), DEFAULT_PLAN)

@@ -16,12 +16,17 @@ import uvloop
 from coincurve import PrivateKey
 
 from bench.figures import Figure, report, wants_json
-from nsl.adapters.enclave import EnclaveClient
-from nsl.cli.up.kme import Kme, development_cluster, start_cluster
+from nsl.adapters.enclave import EnclaveClient, PostgresRegister
+from nsl.cli.up.cluster import DevelopmentCluster
+from nsl.cli.up.kme import Kme, development_cluster, establish, start_cluster
+from nsl.cli.up.postgres import APP, OWNER, Postgres
 from nsl.cli.up.state import StateFolder
 from nsl.cli.up.supervisor import Supervisor
+from nsl.kit import migrate
+from nsl.kit.db import Database
 from nsl_protocol.attestation.binding import Purpose
-from nsl_protocol.enclave.messages import Curve, KeyName, SignDigest, SignOrder
+from nsl_protocol.enclave.messages import Curve, SignDigest, SignOrder
+from nsl_protocol.enclave.wrapped import KeyName
 
 IN_FLIGHT = 16
 CALLS = 8_000
@@ -72,17 +77,25 @@ async def measure() -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder, StateFolder(Path(folder) / "state") as state:
         async with Supervisor(state, lambda _: None) as supervisor:
             cluster = development_cluster(state)
-            kme = Kme.at(state, cluster)
-            await start_cluster(supervisor, cluster, [kme], may_found=True)
+            server, kme = Postgres.at(state), Kme.at(state, cluster)
+            await server.prepare()
+            await supervisor.start(server.spec())
+            await start_cluster(supervisor, cluster, [kme])
+            await server.provision()
+            for phase in migrate.PHASES:
+                await migrate.apply(server.url(OWNER), phase)
+            await establish(cluster, [kme], server.url(OWNER), may_found=True)
             pid = supervisor.child(kme.name).pid
-            known = EnclaveClient([("127.0.0.1", kme.port)], cluster.trust(), cluster.identity())
             # As the product runs it: on uvloop, which cannot start processes as other users.
-            return await asyncio.to_thread(lambda: uvloop.run(_measure(known, pid)))
+            return await asyncio.to_thread(lambda: uvloop.run(_measure(cluster, kme.port, server.url(APP), pid)))
 
 
-async def _measure(known: EnclaveClient, pid: int) -> list[Figure]:
-    async with known as client:
-        return await _figures(client, pid)
+async def _measure(cluster: DevelopmentCluster, port: int, database_url: str, pid: int) -> list[Figure]:
+    async with Database(database_url) as database:
+        register = PostgresRegister(database)
+        known = EnclaveClient([("127.0.0.1", port)], cluster.trust(), cluster.identity(), register)
+        async with known as client:
+            return await _figures(client, pid)
 
 
 async def _figures(client: EnclaveClient, pid: int) -> list[Figure]:

@@ -14,16 +14,18 @@ import psycopg
 import pytest
 import pytest_asyncio
 
-from nsl.adapters.enclave import visit
+from nsl.adapters.enclave import PostgresRegister, visit
 from nsl.cli.custodian import CustodianKeys, approve_now
 from nsl.cli.custodian import rotate as make_another
 from nsl.cli.up.postgres import OWNER
 from nsl.cli.up.stack import Stack, StackOptions
 from nsl.cli.up.tour import SCOPES
+from nsl.kit.db import Database
 from nsl_client import AsyncClient, Key
 from nsl_client.model import Signature
 from nsl_protocol.cluster.custody import Act
 from nsl_protocol.cluster.manifest import Program
+from nsl_protocol.enclave.messages import GetStatus, Status
 from tests.support.live import NSL
 
 REPLICAS = ("kme", "kme-2", "kme-3")
@@ -39,6 +41,19 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
     options = StackOptions(state=tmp_path_factory.mktemp("cluster") / "state", port=0, kme_replicas=3)
     async with Stack(options) as running:
         yield running
+
+
+async def leased(stack: Stack) -> None:
+    """Wait until every replica is a member with a lease, which a majority has granted."""
+    async with asyncio.timeout(10):
+        while not all([(await status(stack, number)).lease_seconds for number in range(len(stack.kmes))]):
+            await asyncio.sleep(0.1)
+
+
+async def status(stack: Stack, number: int) -> Status:
+    """What a replica says of itself."""
+    async with visit(("127.0.0.1", stack.kmes[number].port), Program.KME, stack.cluster.trust()) as replica:
+        return await replica.ask(Status, GetStatus())
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -65,6 +80,7 @@ async def test_all_three_are_attested(client: AsyncClient) -> None:
 
 @pytest.mark.parametrize("survivor", REPLICAS)
 async def test_any_two_may_die(stack: Stack, client: AsyncClient, survivor: str) -> None:
+    await leased(stack)
     key = await client.keys.create("k", "secp256r1")
     victims = [name for name in REPLICAS if name != survivor]
     for name in victims:
@@ -82,6 +98,7 @@ async def test_any_two_may_die(stack: Stack, client: AsyncClient, survivor: str)
 
 
 async def test_two_may_hang(stack: Stack, client: AsyncClient) -> None:
+    await leased(stack)
     key = await client.keys.create("k", "secp256k1")
     hung = [stack.pid(name) for name in REPLICAS[:2]]
     for pid in hung:
@@ -138,17 +155,23 @@ async def test_the_root_is_replaced_while_signing_goes_on(stack: Stack, client: 
     assert (await signed(client, await client.keys.create("later", "secp256r1")))[0].signature
     async with await psycopg.AsyncConnection.connect(stack.postgres.url(OWNER)) as connection:
         rows = await (await connection.execute(WRAPPED_UNDER)).fetchall()
-    assert [bytes(row[0]) for row in rows] == [b"\2\0\0\0\2"]
+    assert [bytes(row[0]) for row in rows] == [b"\3\0\0\0\2"]
 
 
 async def test_a_rotation_that_was_interrupted_is_gone_on_with(stack: Stack, client: AsyncClient) -> None:
     key = await client.keys.create("k", "secp256r1")
     custodian = CustodianKeys.read(stack.cluster.directory / "custodian.json")
     address = ("127.0.0.1", stack.kmes[1].port)
-    async with visit(address, Program.KME, stack.cluster.trust()) as second:
-        await make_another(second, await approve_now(second, Act.ROTATE, [custodian]))
+    async with (
+        Database(stack.postgres.url(OWNER), connections_max=1) as database,
+        visit(address, Program.KME, stack.cluster.trust()) as second,
+    ):
+        newest = (await PostgresRegister(database).kept()).certificate
+        assert newest is not None
+        await make_another(second, await approve_now(second, Act.ROTATE, [custodian]), newest)
     await asyncio.to_thread(root, stack, "rotate", "--resume")
     await asyncio.to_thread(root, stack, "retire")
+    await leased(stack)
     for name in REPLICAS[1:]:
         await stack.kill(name)
     try:
@@ -162,7 +185,7 @@ async def test_what_an_older_root_has_wrapped_is_not_taken_any_more(stack: Stack
     async with await psycopg.AsyncConnection.connect(stack.postgres.url(OWNER)) as connection:
         with pytest.raises(psycopg.errors.SerializationFailure, match="being replaced"):
             await connection.execute(
-                "INSERT INTO token_keys (kid, public_key, wrapped) VALUES ('old', '\\x00', '\\x020000000100')"
+                "INSERT INTO token_keys (kid, public_key, wrapped) VALUES ('old', '\\x00', '\\x030000000100')"
             )
 
 
@@ -179,6 +202,7 @@ async def test_a_replica_without_its_seal_is_seen_and_joins_at_the_next_start(tm
         health = await client.health()
         assert health.status == "degraded"
     async with Stack(options) as running, AsyncClient.from_credentials(running.credentials) as client:
+        await leased(running)
         for name in ("kme", "kme-3"):
             await running.kill(name)
         made, _ = await signed(client, key)

@@ -35,7 +35,6 @@ from nsl_protocol.enclave.messages import (
     CreateKey,
     Curve,
     GetStatus,
-    KeyName,
     Request,
     Seal,
     Sign,
@@ -45,9 +44,10 @@ from nsl_protocol.enclave.messages import (
     Unseal,
 )
 from nsl_protocol.enclave.wire import call_frame, read_reply
+from nsl_protocol.enclave.wrapped import KeyName
 from nsl_protocol.evm.keccak import keccak256
 from nsl_protocol.evm.transaction import FeeMarketTransaction, LegacyTransaction
-from tests.support.enclave import Enclave, enclave
+from tests.support.enclave import Enclave, enclave, new_key
 
 NAME = KeyName(b"t" * 16, b"k" * 16, 1)
 N3_SIGN_DATA = (860833102).to_bytes(4, "little") + hashlib.sha256(b"a transaction").digest()
@@ -102,17 +102,17 @@ async def test_bytes_that_mean_something_elsewhere_are_worthless_signed_as_a_mes
     client: EnclaveClient, curve: Curve, what: str
 ) -> None:
     for blind in (False, True):
-        made = await client.create_key(NAME, curve, blind_signing=blind)
-        signed = (await client.sign([SignOrder(NAME, made.wrapped, SignMessage(DANGEROUS[what]))]))[0]
+        made = await new_key(client, curve, blind_signing=blind)
+        signed = (await client.sign([SignOrder(made.name, made.wrapped, SignMessage(DANGEROUS[what]))]))[0]
         assert not _verifies(curve, made.public_key, signed, DANGEROUS[what])
 
 
 async def test_the_judge_of_this_test_knows_a_real_signature(client: EnclaveClient) -> None:
     from nsl_protocol.enclave.messages import SignDigest
 
-    made = await client.create_key(NAME, Curve.SECP256R1, blind_signing=True)
+    made = await new_key(client, Curve.SECP256R1, blind_signing=True)
     digest = hashlib.sha256(N3_SIGN_DATA).digest()
-    signed = (await client.sign([SignOrder(NAME, made.wrapped, SignDigest(digest))]))[0]
+    signed = (await client.sign([SignOrder(made.name, made.wrapped, SignDigest(digest))]))[0]
     assert _verifies(Curve.SECP256R1, made.public_key, signed, N3_SIGN_DATA)
 
 
@@ -215,7 +215,7 @@ WORK: dict[str, Request] = {
     "seal": Seal("totp", b"secret"),
     "unseal": Unseal("totp", b"sealed"),
     "bootstrap": Bootstrap(b"q" * 32, {}),
-    "submit a share": SubmitShare(b"q" * 32, "development", b"p", b"s" * 64),
+    "submit a share": SubmitShare(b"q" * 32, "development", b"p", None, b"s" * 64),
 }
 
 

@@ -7,6 +7,8 @@ is refused is refused for what it says, not for its signature.
 import asyncio
 import base64
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -18,9 +20,10 @@ from cryptography.hazmat.primitives import hashes, hmac
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
-from nsl.adapters.enclave import EnclaveClient
+from nsl.adapters.enclave import EnclaveClient, PostgresRegister
 from nsl.cli.up.cluster import DevelopmentCluster
 from nsl.kit.clock import unix_seconds
+from nsl.kit.db import Database
 from nsl_protocol.enclave.messages import TokenKind
 from tests.attack.calls import CALLS
 from tests.support.live import Live
@@ -132,10 +135,15 @@ class World:
         async with self._enclave() as enclave:
             return await enclave.sign_token(kind, kid, wrapped, json.dumps(claims).encode())
 
-    def _enclave(self) -> EnclaveClient:
+    @asynccontextmanager
+    async def _enclave(self) -> AsyncIterator[EnclaveClient]:
         port = json.loads((self.live.state / "ports.json").read_text(encoding="utf-8"))["kme"]
         cluster = DevelopmentCluster(self.live.state / "cluster")
-        return EnclaveClient([("127.0.0.1", port)], cluster.trust(), cluster.identity())
+        async with Database(self.owner_url, connections_max=1) as database:
+            register = PostgresRegister(database)
+            known = EnclaveClient([("127.0.0.1", port)], cluster.trust(), cluster.identity(), register)
+            async with known as enclave:
+                yield enclave
 
     @cached_property
     def owner_url(self) -> str:

@@ -14,7 +14,8 @@ from nsl_enclave.kernel.errors import SealError
 from nsl_enclave.kernel.sealing import seal, unseal
 from nsl_enclave.platform.simulated import SimulatedPlatform, measure
 from nsl_protocol.cluster.manifest import Program
-from nsl_protocol.enclave.messages import Curve, GetStatus, KeyName, Refused, Signature, SignMessage, SignOrder, Status
+from nsl_protocol.enclave.messages import Curve, GetStatus, Refused, Signature, SignMessage, SignOrder, Status
+from nsl_protocol.enclave.wrapped import KeyName
 from tests.support.enclave import Enclave, command, enclave, establish, measured, process
 
 KEY = b"k" * 32

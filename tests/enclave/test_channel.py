@@ -26,7 +26,8 @@ from nsl_protocol.attestation.verify import INTEL
 from nsl_protocol.cluster.enrolment import key_statement
 from nsl_protocol.cluster.manifest import Program, sign_off
 from nsl_protocol.enclave.membership import ApplyManifest, Enrol, Enrolled, GetQuote, KeyProof, ManifestApplied, Quoted
-from nsl_protocol.enclave.messages import Curve, KeyName, Signature, SignMessage, SignOrder
+from nsl_protocol.enclave.messages import Curve, Signature, SignMessage, SignOrder
+from nsl_protocol.enclave.wrapped import KeyName
 from tests.support.enclave import Enclave, command, enclave, measured, process
 from tests.support.tls import pem_files
 
@@ -55,6 +56,20 @@ def replicas(directory: Path, count: int = 3) -> Iterator[tuple[DevelopmentClust
             running, ready = stack.enter_context(process(command(directory, name=f"kme-{number}")))
             made.append(Enclave(cluster, running, ready))
         yield cluster, made
+
+
+def of_all(made: list[Enclave]) -> EnclaveClient:
+    """The service's adapter for a cluster."""
+    cluster = made[0].cluster
+    return EnclaveClient([each.address for each in made], cluster.trust(), cluster.identity(), made[0].register)
+
+
+async def leased(made: list[Enclave], client: EnclaveClient) -> None:
+    """Wait until each replica is a member with a lease."""
+    async with asyncio.timeout(5), AsyncExitStack() as stack:
+        each_alone = [await stack.enter_async_context(each.client()) for each in made]
+        while not all([(await each.status()).lease_seconds for each in each_alone]):
+            await client.attend()
 
 
 @asynccontextmanager
@@ -86,7 +101,7 @@ async def test_somebody_in_between_with_a_genuine_quote_is_told_nothing(tmp_path
     with enclave(tmp_path) as made:
         async with (
             between(made.address, tmp_path) as address,
-            EnclaveClient([address], made.cluster.trust(), made.cluster.identity()) as client,
+            EnclaveClient([address], made.cluster.trust(), made.cluster.identity(), made.register) as client,
         ):
             with pytest.raises(EnclaveUntrusted, match="report_data"):
                 await client.status()
@@ -97,7 +112,7 @@ async def test_somebody_in_between_with_a_genuine_quote_is_told_nothing(tmp_path
 async def test_a_simulated_enclave_is_nothing_to_who_trusts_hardware_alone(tmp_path: Path) -> None:
     with enclave(tmp_path) as made:
         hardware = Trust(made.cluster.manifests, [INTEL], None)
-        async with EnclaveClient([made.address], hardware, made.cluster.identity()) as client:
+        async with EnclaveClient([made.address], hardware, made.cluster.identity(), made.register) as client:
             with pytest.raises(EnclaveUntrusted, match="unknown_root"):
                 await client.status()
 
@@ -105,7 +120,7 @@ async def test_a_simulated_enclave_is_nothing_to_who_trusts_hardware_alone(tmp_p
 async def test_a_cluster_is_not_taken_for_another(tmp_path: Path) -> None:
     with enclave(tmp_path / "1") as made, enclave(tmp_path / "2") as other:
         manifests = Trust(other.cluster.manifests, [made.cluster.trust()._anchors[0]], None)
-        async with EnclaveClient([made.address], manifests, made.cluster.identity()) as client:
+        async with EnclaveClient([made.address], manifests, made.cluster.identity(), made.register) as client:
             with pytest.raises(EnclaveUntrusted, match="report_data"):
                 await client.status()
 
@@ -123,7 +138,7 @@ async def test_only_a_listed_key_is_enrolled(tmp_path: Path) -> None:
         stranger = Identity("service", ec.generate_private_key(ec.SECP256R1()))
         unknown = Identity("worker", made.cluster.identity().key)
         for identity in (stranger, unknown):
-            async with EnclaveClient([made.address], made.cluster.trust(), identity) as client:
+            async with EnclaveClient([made.address], made.cluster.trust(), identity, made.register) as client:
                 with pytest.raises(EnclaveUntrusted, match="does not list this key"):
                     await client.status()
 
@@ -150,7 +165,7 @@ async def test_no_request_fails_while_certificates_are_renewed_every_few_seconds
         async with made.client() as client:
             key = await client.create_key(NAME, Curve.SECP256K1, blind_signing=False)
             order = SignOrder(NAME, key.wrapped, SignMessage(b"m"))
-            first = client._connected()._leaf
+            first = client._links.replicas[0]._leaf
             until, answered = monotonic() + 11, 0
 
             async def load() -> None:
@@ -161,7 +176,7 @@ async def test_no_request_fails_while_certificates_are_renewed_every_few_seconds
 
             await asyncio.gather(*(load() for _ in range(16)))
             assert answered > 1000
-            last = client._connected()._leaf
+            last = client._links.replicas[0]._leaf
             assert first is not None
             assert last is not None
             assert last.expires_at - first.expires_at >= 6, "it was renewed more than once"
@@ -195,10 +210,10 @@ async def test_a_client_that_a_manifest_no_longer_lists_is_out_within_two_second
 
 async def test_with_three_replicas_any_two_may_die(tmp_path: Path) -> None:
     with replicas(tmp_path) as (cluster, made):
-        done = await cluster.establish([each.address for each in made], may_found=True)
+        done = await cluster.establish([each.address for each in made], made[0].register, may_found=True)
         assert "2 joined" in done
-        addresses = [each.address for each in made]
-        async with EnclaveClient(addresses, cluster.trust(), cluster.identity()) as client:
+        async with of_all(made) as client:
+            await leased(made, client)
             key = await client.create_key(NAME, Curve.ED25519, blind_signing=False)
             order = SignOrder(NAME, key.wrapped, SignMessage(b"m"))
             for victim in made[:2]:
@@ -212,10 +227,10 @@ async def test_with_three_replicas_any_two_may_die(tmp_path: Path) -> None:
 @pytest.mark.parametrize("survivor", [0, 1, 2])
 async def test_with_three_replicas_any_two_may_hang(tmp_path: Path, survivor: int) -> None:
     with replicas(tmp_path) as (cluster, made):
-        await cluster.establish([each.address for each in made], may_found=True)
-        addresses = [each.address for each in made]
+        await cluster.establish([each.address for each in made], made[0].register, may_found=True)
         hung = [each.process.pid for number, each in enumerate(made) if number != survivor]
-        async with EnclaveClient(addresses, cluster.trust(), cluster.identity()) as client:
+        async with of_all(made) as client:
+            await leased(made, client)
             key = await client.create_key(NAME, Curve.ED25519, blind_signing=False)
             order = SignOrder(NAME, key.wrapped, SignMessage(b"m"))
             for pid in hung:
@@ -232,15 +247,17 @@ async def test_with_three_replicas_any_two_may_hang(tmp_path: Path, survivor: in
 
 async def test_a_replica_that_was_killed_joins_again_and_all_gone_are_recovered(tmp_path: Path) -> None:
     with replicas(tmp_path) as (cluster, made):
-        await cluster.establish([each.address for each in made], may_found=True)
-        async with made[0].client() as client:
+        await cluster.establish([each.address for each in made], made[0].register, may_found=True)
+        async with of_all(made) as client:
             key = await client.create_key(NAME, Curve.ED25519, blind_signing=False)
     for number in (1, 2, 3):
         (tmp_path / f"kme-{number}" / "kme.state").unlink()
     with replicas(tmp_path) as (cluster, made):
-        done = await cluster.establish([each.address for each in made], may_found=False)
+        done = await cluster.establish([each.address for each in made], made[0].register, may_found=False)
         assert "recovered" in done
         assert "2 joined" in done
+        async with of_all(made) as client:
+            await leased(made, client)
         async with AsyncExitStack() as stack:
             for each in made:
                 client = await stack.enter_async_context(each.client())

@@ -10,11 +10,10 @@ from nsl_enclave.kernel.errors import ManifestError
 from nsl_enclave.platform.provisioning import Standing
 from nsl_protocol.attestation.binding import Purpose
 from nsl_protocol.attestation.policy import EnclaveRule
-from nsl_protocol.cluster.custody import Act
+from nsl_protocol.cluster.custody import Act, with_register
 from nsl_protocol.cluster.manifest import Program
 from nsl_protocol.cluster.packages import SharePackage
 from nsl_protocol.enclave.membership import (
-    Admit,
     Admitted,
     ApplyManifest,
     Bootstrap,
@@ -22,72 +21,15 @@ from nsl_protocol.enclave.membership import (
     GetPackages,
     GetQuote,
     Join,
-    Joined,
-    JoinPrepared,
     ManifestApplied,
-    PrepareJoin,
     Quoted,
     ShareTaken,
     SubmitShare,
 )
-from nsl_protocol.enclave.messages import (
-    CreateKey,
-    Curve,
-    GetStatus,
-    KeyCreated,
-    KeyName,
-    Sign,
-    Signature,
-    Signed,
-    SignMessage,
-    SignOrder,
-    Status,
-)
-from tests.enclave.replica import BentPlatform, Founders, Replica, client
-
-NAME = KeyName(b"t" * 16, b"k" * 16, 1)
-NONCE = b"n" * 32
-
-
-@pytest.fixture
-def founders(tmp_path: Path) -> Founders:
-    return Founders(tmp_path / "manifest")
-
-
-def approved(founders: Founders, act: Act, digest: bytes, signers: int = 2) -> dict[str, bytes]:
-    cluster = founders.constitution.cluster
-    return {each.name: each.approve(act, cluster, digest) for each in founders.custodians[:signers]}
-
-
-def bootstrap(replica: Replica, founders: Founders) -> Founded:
-    quote = replica.ask(Quoted, GetQuote(Purpose.BOOTSTRAP, NONCE)).quote
-    digest = hashlib.sha256(quote).digest()
-    return replica.ask(Founded, Bootstrap(digest, approved(founders, Act.BOOTSTRAP, digest)))
-
-
-def prepared(member: Replica, joiner: Replica) -> Admit:
-    challenge = member.ask(Quoted, GetQuote(Purpose.ENROL_SERVER, NONCE)).challenge
-    asked = joiner.ask(JoinPrepared, PrepareJoin(challenge))
-    assert asked.collateral is not None
-    return Admit(asked.quote, asked.collateral, asked.recipient_key, asked.manifest_version, asked.challenge)
-
-
-def join(member: Replica, joiner: Replica) -> Joined:
-    given = member.ask(Admitted, prepared(member, joiner))
-    assert given.collateral is not None
-    return joiner.ask(Joined, Join(given.quote, given.collateral, given.package))
-
-
-def made_key(replica: Replica) -> KeyCreated:
-    return replica.ask(KeyCreated, CreateKey(NAME, Curve.ED25519, blind_signing=False), client())
-
-
-def public_key_of(replica: Replica, wrapped: bytes) -> bytes:
-    order = SignOrder(NAME, wrapped, SignMessage(b"m"))
-    result = replica.ask(Signed, Sign((order,)), client()).results[0]
-    assert isinstance(result, Signature), result
-    return result.public_key
-
+from nsl_protocol.enclave.messages import GetStatus, Status
+from tests.enclave.ceremonies import NONCE, approved, bootstrap, join, prepared, share
+from tests.enclave.host import Host
+from tests.enclave.replica import BentPlatform, Founders, Replica
 
 # Bootstrap ---------------------------------------------------------------------------------------------------------
 
@@ -96,10 +38,13 @@ def test_replicas_share_a_root_that_custodians_approved(founders: Founders, tmp_
     first, second = Replica(founders, tmp_path / "1"), Replica(founders, tmp_path / "2")
     assert bootstrap(first, founders).epoch == 1
     assert join(first, second).epoch == 1
-    key = made_key(first)
-    assert public_key_of(second, key.wrapped) == key.public_key
-    again = Replica(founders, tmp_path / "2")
-    assert public_key_of(again, key.wrapped) == key.public_key
+    host = Host(first, second)
+    host.attend()
+    key = host.make_key()
+    assert host.public_key_of(second, key.wrapped) == key.public_key
+    again = host.replicas[1] = Replica(founders, tmp_path / "2")
+    host.attend()
+    assert host.public_key_of(again, key.wrapped) == key.public_key
 
 
 def test_too_few_custodians_make_no_root(founders: Founders, tmp_path: Path) -> None:
@@ -226,25 +171,19 @@ def test_a_replica_takes_a_root_from_a_listed_enclave_alone(founders: Founders, 
 # Recovery -----------------------------------------------------------------------------------------------------------
 
 
-def share(founders: Founders, replica: Replica, packages: dict[str, bytes], number: int) -> SubmitShare:
-    """What a custodian's CLI sends."""
-    keys, cluster = founders.custodians[number], founders.constitution.cluster
-    quoted = replica.ask(Quoted, GetQuote(Purpose.RECOVERY, NONCE))
-    digest = hashlib.sha256(quoted.quote).digest()
-    package = SharePackage.opened_by_custodian(packages[keys.name], cluster, keys.recipient)
-    sealed = package.for_enclave(cluster, quoted.keys[0])
-    return SubmitShare(digest, keys.name, sealed, keys.approve(Act.RECOVER, cluster, digest))
-
-
 def test_when_all_are_gone_custodians_bring_the_root_back_in_a_new_epoch(founders: Founders, tmp_path: Path) -> None:
     lost = Replica(founders, tmp_path / "1")
     packages = bootstrap(lost, founders).packages
-    key = made_key(lost)
-    fresh = Replica(founders, tmp_path / "2")
-    assert fresh.ask(ShareTaken, share(founders, fresh, packages, 2)) == ShareTaken(1, 2)
-    found = fresh.ask(Founded, share(founders, fresh, packages, 0))
+    host = Host(lost)
+    host.attend()
+    key = host.make_key()
+    register = host.certificate
+    fresh = host.replicas[0] = Replica(founders, tmp_path / "2")
+    assert fresh.ask(ShareTaken, share(founders, fresh, packages, 2, register)) == ShareTaken(1, 2)
+    found = fresh.ask(Founded, share(founders, fresh, packages, 0, register))
     assert found.epoch == 2
-    assert public_key_of(fresh, key.wrapped) == key.public_key
+    host.attend()
+    assert host.public_key_of(fresh, key.wrapped) == key.public_key
     # The packages of before are of another set now, and those that came with the recovery work.
     another = Replica(founders, tmp_path / "3")
     another.ask(ShareTaken, share(founders, another, found.packages, 1))
@@ -261,11 +200,13 @@ def test_a_bad_share_is_named_and_spoils_nothing(founders: Founders, tmp_path: P
     honest = SharePackage.opened_by_custodian(packages["c2"], cluster, keys.recipient)
     quoted = fresh.ask(Quoted, GetQuote(Purpose.RECOVERY, NONCE))
     digest = hashlib.sha256(quoted.quote).digest()
-    approval = keys.approve(Act.RECOVER, cluster, digest)
+    approval = keys.approve(Act.RECOVER, cluster, with_register(digest, None))
     for bad in (bytes(33), b"\2" + bytes(32), b"\3" + honest.share[1:]):
         sealed = replace(honest, share=bad).for_enclave(cluster, quoted.keys[0])
-        assert "c2" in fresh.refusal(SubmitShare(digest, "c2", sealed, approval))
-    assert fresh.refusal(SubmitShare(digest, "c2", packages["c2"], approval)).startswith("BAD_SHARE: The share of c2 ")
+        assert "c2" in fresh.refusal(SubmitShare(digest, "c2", sealed, None, approval))
+    assert fresh.refusal(SubmitShare(digest, "c2", packages["c2"], None, approval)).startswith(
+        "BAD_SHARE: The share of c2 "
+    )
     assert fresh.ask(Founded, share(founders, fresh, packages, 1)).epoch == 2
 
 

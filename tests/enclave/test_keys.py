@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import pytest_asyncio
@@ -22,7 +23,6 @@ from joserfc.jwk import RSAKey
 from nsl.adapters.enclave import EnclaveClient, EnclaveDown, EnclaveRefused
 from nsl_protocol.enclave.messages import (
     Curve,
-    KeyName,
     Refused,
     Signable,
     Signature,
@@ -34,6 +34,7 @@ from nsl_protocol.enclave.messages import (
     SignTypedData,
     TokenKind,
 )
+from nsl_protocol.enclave.wrapped import KeyName
 from nsl_protocol.evm.address import EvmAddress
 from nsl_protocol.evm.transaction import EvmSignature, FeeMarketTransaction
 from nsl_protocol.n3.address import ScriptHash
@@ -43,9 +44,9 @@ from nsl_protocol.n3.transaction import Transaction, sign_data
 from nsl_protocol.n3.verification import account
 from nsl_protocol.n3.witness import Signer
 from tests.protocol.evm.vectors import MAIL
-from tests.support.enclave import Enclave, enclave
+from tests.support.enclave import Enclave, OwnKey, enclave, new_key
 
-NAME = KeyName(b"t" * 16, b"k" * 16, 1)
+KID = "kid-1"
 MAGIC = 56753
 CLAIMS = {
     "iss": "i",
@@ -73,8 +74,8 @@ async def client(kme: Enclave) -> AsyncIterator[EnclaveClient]:
         yield connected
 
 
-async def sign(client: EnclaveClient, wrapped: bytes, what: Signable, name: KeyName = NAME) -> Any:
-    return (await client.sign([SignOrder(name, wrapped, what)]))[0]
+async def sign(client: EnclaveClient, key: OwnKey, what: Signable) -> Any:
+    return (await client.sign([SignOrder(key.name, key.wrapped, what)]))[0]
 
 
 def verify_p256(public_key: bytes, signature: bytes, data: bytes) -> None:
@@ -105,8 +106,8 @@ async def test_the_status_says_simulated_and_which_layers_hold(client: EnclaveCl
 
 
 async def test_a_p256_message_is_in_the_wallets_envelope(client: EnclaveClient) -> None:
-    made = await client.create_key(NAME, Curve.SECP256R1, blind_signing=False)
-    signed = await sign(client, made.wrapped, SignMessage(b"hello"))
+    made = await new_key(client, Curve.SECP256R1)
+    signed = await sign(client, made, SignMessage(b"hello"))
     content = signed.salt.encode() + b"hello"
     verify_p256(made.public_key, signed.signature, b"\x01\x00\x01\xf0" + bytes([len(content)]) + content + b"\0\0")
     with pytest.raises(InvalidSignature):
@@ -114,8 +115,8 @@ async def test_a_p256_message_is_in_the_wallets_envelope(client: EnclaveClient) 
 
 
 async def test_a_secp256k1_message_is_personal_sign(client: EnclaveClient) -> None:
-    made = await client.create_key(NAME, Curve.SECP256K1, blind_signing=False)
-    signed = await sign(client, made.wrapped, SignMessage(b"hello"))
+    made = await new_key(client, Curve.SECP256K1)
+    signed = await sign(client, made, SignMessage(b"hello"))
     recovered = Account.recover_message(
         encode_defunct(b"hello"), signature=signed.signature + bytes([27 + signed.recovery])
     )
@@ -124,8 +125,8 @@ async def test_a_secp256k1_message_is_personal_sign(client: EnclaveClient) -> No
 
 
 async def test_an_ed25519_message_has_its_prefix(client: EnclaveClient) -> None:
-    made = await client.create_key(NAME, Curve.ED25519, blind_signing=False)
-    signed = await sign(client, made.wrapped, SignMessage(b"hello"))
+    made = await new_key(client, Curve.ED25519)
+    signed = await sign(client, made, SignMessage(b"hello"))
     key = Ed25519PublicKey.from_public_bytes(made.public_key)
     key.verify(signed.signature, b"Neo Service Layer Signed Message:\n5\nhello")
     with pytest.raises(InvalidSignature):
@@ -133,19 +134,19 @@ async def test_an_ed25519_message_has_its_prefix(client: EnclaveClient) -> None:
 
 
 async def test_an_n3_transaction_is_parsed_decoded_and_signed(client: EnclaveClient) -> None:
-    made = await client.create_key(NAME, Curve.SECP256R1, blind_signing=False)
+    made = await new_key(client, Curve.SECP256R1)
     transaction = n3_transaction(made.public_key)
-    signed = await sign(client, made.wrapped, SignN3Transaction(MAGIC, transaction.unsigned_bytes()))
+    signed = await sign(client, made, SignN3Transaction(MAGIC, transaction.unsigned_bytes()))
     verify_p256(made.public_key, signed.signature, sign_data(MAGIC, transaction))
     decoded = json.loads(signed.decoded)
     assert (decoded["hash"], decoded["transfer"]["amount"]) == (transaction.hash, "500000000")
 
 
 async def test_an_evm_transaction_is_parsed_decoded_and_signed(client: EnclaveClient) -> None:
-    made = await client.create_key(NAME, Curve.SECP256K1, blind_signing=False)
+    made = await new_key(client, Curve.SECP256K1)
     to = EvmAddress(b"\x02" * 20)
     transaction = FeeMarketTransaction(12227332, 3, 21000, to, 10**18, b"", 20 * 10**9, 60 * 10**9)
-    signed = await sign(client, made.wrapped, SignEvmTransaction(12227332, transaction.unsigned_bytes()))
+    signed = await sign(client, made, SignEvmTransaction(12227332, transaction.unsigned_bytes()))
     r, s = int.from_bytes(signed.signature[:32]), int.from_bytes(signed.signature[32:])
     raw = transaction.signed_bytes(EvmSignature(signed.recovery, r, s))
     public = Secp256k1Key(made.public_key).format(compressed=False)
@@ -154,8 +155,8 @@ async def test_an_evm_transaction_is_parsed_decoded_and_signed(client: EnclaveCl
 
 
 async def test_typed_data_is_eth_accounts(client: EnclaveClient) -> None:
-    made = await client.create_key(NAME, Curve.SECP256K1, blind_signing=False)
-    signed = await sign(client, made.wrapped, SignTypedData(json.dumps(MAIL).encode()))
+    made = await new_key(client, Curve.SECP256K1)
+    signed = await sign(client, made, SignTypedData(json.dumps(MAIL).encode()))
     recovered = Account.recover_message(
         encode_typed_data(full_message=MAIL), signature=signed.signature + bytes([27 + signed.recovery])
     )
@@ -164,12 +165,12 @@ async def test_typed_data_is_eth_accounts(client: EnclaveClient) -> None:
 
 @pytest.mark.parametrize("curve", list(Curve))
 async def test_digests_need_a_key_made_for_them(client: EnclaveClient, curve: Curve) -> None:
-    plain = await client.create_key(NAME, curve, blind_signing=False)
-    refused = await sign(client, plain.wrapped, SignDigest(b"d" * 32))
+    plain = await new_key(client, curve)
+    refused = await sign(client, plain, SignDigest(b"d" * 32))
     assert isinstance(refused, Refused)
     assert refused.code == "BLIND_SIGNING_NOT_ALLOWED"
-    blind = await client.create_key(NAME, curve, blind_signing=True)
-    assert isinstance(await sign(client, blind.wrapped, SignDigest(b"d" * 32)), Signature)
+    blind = await new_key(client, curve, blind_signing=True)
+    assert isinstance(await sign(client, blind, SignDigest(b"d" * 32)), Signature)
 
 
 @pytest.mark.parametrize(
@@ -186,20 +187,20 @@ async def test_digests_need_a_key_made_for_them(client: EnclaveClient, curve: Cu
 async def test_what_is_not_understood_is_refused(
     client: EnclaveClient, curve: Curve, what: Signable, code: str
 ) -> None:
-    made = await client.create_key(NAME, curve, blind_signing=False)
-    refused = await sign(client, made.wrapped, what)
+    made = await new_key(client, curve)
+    refused = await sign(client, made, what)
     assert isinstance(refused, Refused)
     assert refused.code == code
 
 
 async def test_somebody_elses_transaction_and_another_chain_are_refused(client: EnclaveClient) -> None:
-    made = await client.create_key(NAME, Curve.SECP256R1, blind_signing=False)
-    other = await client.create_key(NAME, Curve.SECP256R1, blind_signing=False)
+    made = await new_key(client, Curve.SECP256R1)
+    other = await new_key(client, Curve.SECP256R1)
     unsigned = n3_transaction(other.public_key).unsigned_bytes()
-    assert (await sign(client, made.wrapped, SignN3Transaction(MAGIC, unsigned))).code == "NOT_A_SIGNER"
-    evm = await client.create_key(NAME, Curve.SECP256K1, blind_signing=False)
+    assert (await sign(client, made, SignN3Transaction(MAGIC, unsigned))).code == "NOT_A_SIGNER"
+    evm = await new_key(client, Curve.SECP256K1)
     transaction = FeeMarketTransaction(1, 0, 21000, None, 0, b"", 1, 1).unsigned_bytes()
-    assert (await sign(client, evm.wrapped, SignEvmTransaction(2, transaction))).code == "WRONG_CHAIN"
+    assert (await sign(client, evm, SignEvmTransaction(2, transaction))).code == "WRONG_CHAIN"
 
 
 @pytest.mark.parametrize(
@@ -208,37 +209,39 @@ async def test_somebody_elses_transaction_and_another_chain_are_refused(client: 
     ids=["tenant", "key", "version"],
 )
 async def test_a_wrapped_key_opens_only_under_its_own_name(client: EnclaveClient, name: KeyName) -> None:
-    made = await client.create_key(NAME, Curve.SECP256R1, blind_signing=False)
+    made = await new_key(client, Curve.SECP256R1)
     # Also after it was opened, and is kept, under the right name.
-    assert isinstance(await sign(client, made.wrapped, SignMessage(b"m")), Signature)
-    assert (await sign(client, made.wrapped, SignMessage(b"m"), name)).code == "KEY_NOT_AUTHENTIC"
+    assert isinstance(await sign(client, made, SignMessage(b"m")), Signature)
+    assert (await sign(client, made._replace(name=name), SignMessage(b"m"))).code == "KEY_NOT_AUTHENTIC"
 
 
 async def test_a_damaged_wrapped_key_is_refused_everywhere(client: EnclaveClient) -> None:
-    made = await client.create_key(NAME, Curve.ED25519, blind_signing=False)
+    made = await new_key(client, Curve.ED25519)
     for place in (0, 5, 20, len(made.wrapped) - 1):
         damaged = bytearray(made.wrapped)
         damaged[place] ^= 1
-        assert (await sign(client, bytes(damaged), SignMessage(b"m"))).code == "KEY_NOT_AUTHENTIC"
+        assert (
+            await sign(client, made._replace(wrapped=bytes(damaged)), SignMessage(b"m"))
+        ).code == "KEY_NOT_AUTHENTIC"
 
 
 async def test_one_refusal_leaves_the_others_standing(client: EnclaveClient) -> None:
-    made = await client.create_key(NAME, Curve.SECP256K1, blind_signing=False)
-    good = SignOrder(NAME, made.wrapped, SignMessage(b"m"))
-    bad = SignOrder(NAME, made.wrapped, SignDigest(b"d" * 32))
+    made = await new_key(client, Curve.SECP256K1)
+    good = SignOrder(made.name, made.wrapped, SignMessage(b"m"))
+    bad = SignOrder(made.name, made.wrapped, SignDigest(b"d" * 32))
     results = await client.sign([good, bad] * 300)
     assert [isinstance(each, Signature) for each in results] == [True, False] * 300
 
 
 async def test_a_token_is_a_jwt_of_ten_minutes_at_most(client: EnclaveClient) -> None:
-    made = await client.create_token_key("kid-1")
-    token = await client.sign_token(TokenKind.ACCESS, "kid-1", made.wrapped, json.dumps(CLAIMS).encode())
+    made = await client.create_token_key(KID)
+    token = await client.sign_token(TokenKind.ACCESS, KID, made.wrapped, json.dumps(CLAIMS).encode())
     read = jwt.decode(token, RSAKey.import_key(made.public_key), algorithms=["RS256"])
-    assert read.header == {"alg": "RS256", "typ": "at+jwt", "kid": "kid-1"}
+    assert read.header == {"alg": "RS256", "typ": "at+jwt", "kid": KID}
     assert read.claims == CLAIMS
     for wrong in (CLAIMS | {"exp": 1601}, {"iss": "i"}, CLAIMS | {"exp": 1000}, CLAIMS | {"exp": "1600"}, []):
         with pytest.raises(EnclaveRefused):
-            await client.sign_token(TokenKind.ACCESS, "kid-1", made.wrapped, json.dumps(wrong).encode())
+            await client.sign_token(TokenKind.ACCESS, KID, made.wrapped, json.dumps(wrong).encode())
     with pytest.raises(EnclaveRefused):
         await client.sign_token(TokenKind.ACCESS, "kid-2", made.wrapped, json.dumps(CLAIMS).encode())
 
@@ -250,9 +253,10 @@ async def test_a_token_is_a_jwt_of_ten_minutes_at_most(client: EnclaveClient) ->
 async def test_one_kind_of_token_never_passes_for_another(
     client: EnclaveClient, kind: TokenKind, more: dict[str, str]
 ) -> None:
-    made = await client.create_token_key("kid-1")
+    kid = uuid4().hex
+    made = await client.create_token_key(kid)
     with pytest.raises(EnclaveRefused):
-        await client.sign_token(kind, "kid-1", made.wrapped, json.dumps(CLAIMS | more).encode())
+        await client.sign_token(kind, kid, made.wrapped, json.dumps(CLAIMS | more).encode())
 
 
 async def test_a_sealed_secret_opens_for_its_purpose_alone(client: EnclaveClient) -> None:
@@ -266,22 +270,24 @@ async def test_a_sealed_secret_opens_for_its_purpose_alone(client: EnclaveClient
 
 
 async def test_a_token_key_is_no_key_and_a_key_no_token_key(client: EnclaveClient) -> None:
-    token_key = await client.create_token_key("kid-1")
-    assert (await sign(client, token_key.wrapped, SignMessage(b"m"))).code == "KEY_NOT_AUTHENTIC"
-    key = await client.create_key(NAME, Curve.ED25519, blind_signing=False)
+    kid = uuid4().hex
+    token_key = await client.create_token_key(kid)
+    key = await new_key(client, Curve.ED25519)
+    mixed = key._replace(wrapped=token_key.wrapped)
+    assert (await sign(client, mixed, SignMessage(b"m"))).code == "KEY_NOT_AUTHENTIC"
     with pytest.raises(EnclaveRefused):
-        await client.sign_token(TokenKind.ACCESS, "kid-1", key.wrapped, json.dumps(CLAIMS).encode())
+        await client.sign_token(TokenKind.ACCESS, kid, key.wrapped, json.dumps(CLAIMS).encode())
 
 
 async def test_keys_outlive_the_process_and_the_adapter_reconnects(tmp_path: Path) -> None:
     with enclave(tmp_path) as first:
         async with first.client() as client:
-            made = await client.create_key(NAME, Curve.SECP256R1, blind_signing=False)
+            made = await new_key(client, Curve.SECP256R1)
             first.process.kill()
             first.process.wait()
             with pytest.raises(EnclaveDown):
-                await sign(client, made.wrapped, SignMessage(b"m"))
+                await sign(client, made, SignMessage(b"m"))
             with enclave(tmp_path, bootstrap=False, port=first.port):
                 await asyncio.sleep(0.2)
-                signed = await sign(client, made.wrapped, SignMessage(b"m"))
+                signed = await sign(client, made, SignMessage(b"m"))
                 assert signed.public_key == made.public_key

@@ -3,6 +3,9 @@
 import hashlib
 from pathlib import Path
 
+import pytest
+
+from nsl.adapters.enclave import EnclaveDown
 from nsl_protocol.attestation.binding import Purpose
 from nsl_protocol.cluster.custody import Act
 from nsl_protocol.enclave.membership import (
@@ -15,45 +18,27 @@ from nsl_protocol.enclave.membership import (
     RotateRoot,
     ShareTaken,
 )
-from nsl_protocol.enclave.messages import (
-    GetStatus,
-    KeyName,
-    Refused,
-    Rewrap,
-    Rewrapped,
-    Sign,
-    Signed,
-    SignMessage,
-    SignOrder,
-    Status,
-    WrappedKey,
-    WrappedSecret,
-    WrappedTokenKey,
-)
+from nsl_protocol.enclave.messages import GetStatus, Refused, Rewrap, Rewrapped, Status
+from nsl_protocol.enclave.wrapped import KeyName, WrappedKey, WrappedSecret, WrappedTokenKey
+from tests.enclave.ceremonies import NONCE, approved, bootstrap, join, prepared, share
+from tests.enclave.host import NAME, Host, key_name
 from tests.enclave.replica import Founders, Replica, client
-from tests.enclave.test_cluster import (
-    NAME,
-    NONCE,
-    approved,
-    bootstrap,
-    founders,
-    join,
-    made_key,
-    prepared,
-    public_key_of,
-    share,
-)
 
-__all__ = ["founders"]
+LATER = key_name(2)
 
 
-def acted(founders: Founders, replica: Replica, purpose: Purpose, act: Act) -> Founded:
+def acted(founders: Founders, host: Host, purpose: Purpose, act: Act) -> Founded:
+    """By the first replica."""
+    replica, newest = host.replicas[0], host.certificate
     digest = hashlib.sha256(replica.ask(Quoted, GetQuote(purpose, NONCE)).quote).digest()
     signatures = approved(founders, act, digest)
     kind = RotateRoot if act is Act.ROTATE else RetireRoots
-    assert replica.refusal(kind(digest, {})).startswith("TOO_FEW_APPROVALS")
-    found = replica.ask(Founded, kind(digest, signatures))
-    assert replica.refusal(kind(digest, signatures)).startswith("QUOTE_UNKNOWN"), "a signature counts once"
+    assert replica.refusal(kind(newest, digest, {})).startswith("TOO_FEW_APPROVALS")
+    found = replica.ask(Founded, kind(newest, digest, signatures))
+    again = kind(found.certificate, digest, signatures)
+    assert replica.refusal(again).startswith("QUOTE_UNKNOWN"), "a signature counts once"
+    host.attend()
+    assert host.certificate == found.certificate
     return found
 
 
@@ -61,46 +46,59 @@ def test_a_root_is_replaced_and_what_was_wrapped_before_is_wrapped_anew(founders
     first, second = Replica(founders, tmp_path / "1"), Replica(founders, tmp_path / "2")
     bootstrap(first, founders)
     join(first, second)
-    old = made_key(first)
-    assert acted(founders, first, Purpose.ROTATION, Act.ROTATE).epoch == 2
-    assert public_key_of(first, old.wrapped) == old.public_key, "roots of before still open"
-    new = made_key(first)
-    order = Sign((SignOrder(NAME, new.wrapped, SignMessage(b"m")),))
-    refused = second.ask(Signed, order, client()).results[0]
-    assert isinstance(refused, Refused)
+    host = Host(first, second)
+    host.attend()
+    old = host.make_key()
+    assert acted(founders, host, Purpose.ROTATION, Act.ROTATE).epoch == 2
+    assert host.public_key_of(first, old.wrapped) == old.public_key, "roots of before still open"
+    new = host.make_key(LATER)
+    with pytest.raises(EnclaveDown, match="of a root not known here"):
+        host.show(second, WrappedKey(LATER, new.wrapped))
     assert join(first, second).epoch == 2
-    assert public_key_of(second, new.wrapped) == new.public_key
+    host.attend()
+    assert host.public_key_of(second, new.wrapped, LATER) == new.public_key
     (anew,) = first.ask(Rewrapped, Rewrap((WrappedKey(NAME, old.wrapped),)), client()).results
     assert isinstance(anew, bytes)
-    retired = acted(founders, first, Purpose.RETIREMENT, Act.RETIRE)
+    retired = acted(founders, host, Purpose.RETIREMENT, Act.RETIRE)
     assert (retired.epoch, first.ask(Status, GetStatus()).generation) == (3, 2)
-    assert public_key_of(first, anew) == old.public_key
-    gone = first.ask(Signed, Sign((SignOrder(NAME, old.wrapped, SignMessage(b"m")),)), client()).results[0]
+    assert host.public_key_of(first, anew) == old.public_key
+    gone = host.sign(first, old.wrapped)
     assert isinstance(gone, Refused)
-    assert public_key_of(Replica(founders, tmp_path / "1"), anew) == old.public_key, "after a restart"
-    fresh = Replica(founders, tmp_path / "3")
-    fresh.ask(ShareTaken, share(founders, fresh, retired.packages, 0))
-    assert fresh.ask(Founded, share(founders, fresh, retired.packages, 1)).epoch == 4
-    assert public_key_of(fresh, anew) == old.public_key, "after a recovery"
+    assert gone.code == "ROOT_UNKNOWN"
+    host.replicas[:] = [Replica(founders, tmp_path / "1")]
+    assert host.public_key_of(host.replicas[0], anew) == old.public_key, "after a restart"
+    fresh, newest = Replica(founders, tmp_path / "3"), host.certificate
+    fresh.ask(ShareTaken, share(founders, fresh, retired.packages, 0, newest))
+    assert fresh.ask(Founded, share(founders, fresh, retired.packages, 1, newest)).epoch == 4
+    host.replicas[:] = [fresh]
+    host.attend()
+    assert host.public_key_of(fresh, anew) == old.public_key, "after a recovery"
 
 
 def test_all_is_lost_in_the_middle_of_a_rotation_and_recovered(founders: Founders, tmp_path: Path) -> None:
     first = Replica(founders, tmp_path / "1")
     bootstrap(first, founders)
-    old = made_key(first)
-    packages = acted(founders, first, Purpose.ROTATION, Act.ROTATE).packages
-    new = made_key(first)
-    fresh = Replica(founders, tmp_path / "2")
-    fresh.ask(ShareTaken, share(founders, fresh, packages, 0))
-    fresh.ask(Founded, share(founders, fresh, packages, 1))
-    assert [public_key_of(fresh, each.wrapped) for each in (old, new)] == [old.public_key, new.public_key]
+    host = Host(first)
+    host.attend()
+    old = host.make_key()
+    packages = acted(founders, host, Purpose.ROTATION, Act.ROTATE).packages
+    new = host.make_key(LATER)
+    fresh, newest = Replica(founders, tmp_path / "2"), host.certificate
+    fresh.ask(ShareTaken, share(founders, fresh, packages, 0, newest))
+    fresh.ask(Founded, share(founders, fresh, packages, 1, newest))
+    host.replicas[:] = [fresh]
+    host.attend()
+    assert host.public_key_of(fresh, old.wrapped) == old.public_key
+    assert host.public_key_of(fresh, new.wrapped, LATER) == new.public_key
 
 
 def test_a_member_is_never_taken_back_to_an_epoch_that_is_over(founders: Founders, tmp_path: Path) -> None:
     first, second = Replica(founders, tmp_path / "1"), Replica(founders, tmp_path / "2")
     bootstrap(first, founders)
+    host = Host(first)
+    host.attend()
     join(first, second)
-    acted(founders, first, Purpose.ROTATION, Act.ROTATE)
+    acted(founders, host, Purpose.ROTATION, Act.ROTATE)
     given = second.ask(Admitted, prepared(second, first))
     assert given.collateral is not None
     refusal = first.refusal(Join(given.quote, given.collateral, given.package))
@@ -110,7 +108,9 @@ def test_a_member_is_never_taken_back_to_an_epoch_that_is_over(founders: Founder
 def test_what_is_not_authentic_is_not_wrapped_anew(founders: Founders, tmp_path: Path) -> None:
     replica = Replica(founders, tmp_path / "1")
     bootstrap(replica, founders)
-    key = made_key(replica)
+    host = Host(replica)
+    host.attend()
+    key = host.make_key()
     other = KeyName(b"o" * 16, NAME.key, 1)
     items = (WrappedKey(other, key.wrapped), WrappedTokenKey("kid", key.wrapped), WrappedSecret("totp:1", key.wrapped))
     results = replica.ask(Rewrapped, Rewrap(items), client()).results

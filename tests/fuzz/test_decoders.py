@@ -30,10 +30,14 @@ from nsl_protocol.attestation.ratls import INTEROPERABLE, LEGACY, parse_certific
 from nsl_protocol.attestation.verify import Collateral, TrustAnchor, verify_quote
 from nsl_protocol.cluster.manifest import read_genesis, read_signed, read_update
 from nsl_protocol.cluster.packages import Generation, RootPackage, SharePackage
+from nsl_protocol.cluster.register import Leaf
+from nsl_protocol.cluster.register import Path as RegisterPath
 from nsl_protocol.cluster.shares import Share
+from nsl_protocol.enclave.agreement import Ack, Certificate, Conclude, Head, Record, Show
 from nsl_protocol.enclave.membership import Enrol, KeyProof, Quoted
-from nsl_protocol.enclave.messages import GetStatus, KeyName, Sign, SignMessage, SignOrder
+from nsl_protocol.enclave.messages import GetStatus, Sign, SignMessage, SignOrder
 from nsl_protocol.enclave.wire import FrameReader, call_frame, read_call, read_reply, reply_frame
+from nsl_protocol.enclave.wrapped import KeyName, WrappedTokenKey
 from nsl_protocol.errors import CodecError
 from nsl_protocol.evm import abi, rlp
 from nsl_protocol.evm.transaction import FeeMarketTransaction, parse_signed, parse_unsigned
@@ -56,6 +60,13 @@ PUBLIC = RECIPIENT.public_key().public_bytes_raw()
 CLUSTER = bytes(32)
 SIGN = call_frame(1, Sign((SignOrder(KeyName(b"t" * 16, b"k" * 16, 1), b"w" * 60, SignMessage(b"m")),)))[4:]
 ENROL = call_frame(2, Enrol("service", b"k" * 91, KeyProof(b"p" * 91, b"s" * 70)))[4:]
+HEAD = Head(1, 2, bytes(32), (b"m" * 16,) * 3)
+CERTIFICATE = Certificate(HEAD, bytes(32))
+LEAF = Leaf(b"i" * 32, b"e" * 16)
+PROPOSED = Record(bytes(32), HEAD, WrappedTokenKey("kid", b"w" * 60), LEAF, bytes(32))
+AGREE = call_frame(3, Conclude(CERTIFICATE, PROPOSED, (Ack(b"m" * 16, bytes(32), bytes(32)),)))[4:]
+SHOW = call_frame(3, Show(CERTIFICATE, WrappedTokenKey("kid", b"w" * 60), RegisterPath((bytes(32),) * 3, LEAF)))[4:]
+RECORD = reply_frame(3, PROPOSED)[4:]
 REPLY = reply_frame(1, Quoted(b"q" * 100, None, CLUSTER, (b"k",), b"c" * 32))[4:]
 EVM = FeeMarketTransaction(47763, 0, 21000, None, 1, b"data", 1, 10**9).unsigned_bytes()
 TOO_EARLY = bytes.fromhex("00") + bytes(24) + b"\0" * 30
@@ -84,6 +95,9 @@ def founders(folder: Path) -> tuple[bytes, bytes, Founders]:
 TARGETS: dict[str, tuple[Callable[[bytes], object], bytes]] = {
     "call: sign": (read_call, SIGN),
     "call: enrol": (read_call, ENROL),
+    "call: agree": (read_call, AGREE),
+    "call: show": (read_call, SHOW),
+    "reply: record": (read_reply, RECORD),
     "reply": (read_reply, REPLY),
     "frames": (lambda data: FrameReader().feed(data), call_frame(1, GetStatus()) * 3),
     "quote": (parse_quote, RAW),
@@ -110,7 +124,7 @@ TARGETS: dict[str, tuple[Callable[[bytes], object], bytes]] = {
     ),
     "package of a joiner": (
         lambda data: RootPackage.opened_by_joiner(data, CLUSTER, RECIPIENT),
-        RootPackage(1, (Generation(1, bytes(32)),), 1).for_joiner(CLUSTER, PUBLIC),
+        RootPackage(1, (Generation(1, bytes(32)),), 1, b"c").for_joiner(CLUSTER, PUBLIC),
     ),
     "EVM transaction": (parse_unsigned, EVM),
     "EVM transaction, signed": (parse_signed, EVM),
@@ -182,7 +196,9 @@ def test_seals() -> None:
                 unseal(key, 1, "p", data)
 
 
-@pytest.mark.parametrize("seed", [SIGN, ENROL, call_frame(1, GetStatus())[4:]], ids=["sign", "enrol", "status"])
+@pytest.mark.parametrize(
+    "seed", [SIGN, ENROL, AGREE, call_frame(1, GetStatus())[4:]], ids=["sign", "enrol", "agree", "status"]
+)
 def test_a_program_answers_or_ends_the_peer(tmp_path: Path, seed: bytes) -> None:
     replica, chance = Replica(Founders(tmp_path / "m"), tmp_path / "s"), random.Random(3)
     for _ in range(TRIES):

@@ -5,16 +5,22 @@ import json
 import os
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import uuid4
 
 from nsl.adapters.enclave import EnclaveClient
 from nsl.cli.up.cluster import DevelopmentCluster
+from nsl_protocol.enclave.messages import Curve
+from nsl_protocol.enclave.wrapped import KeyName
+from tests.support.register import MemoryRegister
 
+_REGISTERS: defaultdict[Path, MemoryRegister] = defaultdict(MemoryRegister)
 PROGRAM = Path(sys.prefix) / "bin" / "nsl-enclave"
 
 
@@ -27,6 +33,11 @@ class Enclave:
     ready: dict[str, Any]
 
     @property
+    def register(self) -> MemoryRegister:
+        """What the cluster's database would keep, for as long as the tests run."""
+        return _REGISTERS[self.cluster.directory]
+
+    @property
     def port(self) -> int:
         return int(self.ready["port"])
 
@@ -36,7 +47,22 @@ class Enclave:
 
     def client(self) -> EnclaveClient:
         """The service's adapter."""
-        return EnclaveClient([self.address], self.cluster.trust(), self.cluster.identity())
+        return EnclaveClient([self.address], self.cluster.trust(), self.cluster.identity(), self.register)
+
+
+class OwnKey(NamedTuple):
+    """A key of a name that no other has, as the service would keep it."""
+
+    name: KeyName
+    public_key: bytes
+    wrapped: bytes
+
+
+async def new_key(client: EnclaveClient, curve: Curve, *, blind_signing: bool = False) -> OwnKey:
+    """A fresh one."""
+    name = KeyName(b"t" * 16, uuid4().bytes, 1)
+    made = await client.create_key(name, curve, blind_signing=blind_signing)
+    return OwnKey(name, made.public_key, made.wrapped)
 
 
 def command(directory: Path, *more: str, port: int = 0, name: str = "kme") -> list[str]:
@@ -87,5 +113,5 @@ def enclave(
 def establish(made: Enclave, *, may_found: bool) -> str:
     """Give it its root, also where an event loop is running."""
     with ThreadPoolExecutor(1) as thread:
-        work = made.cluster.establish([made.address], may_found=may_found)
+        work = made.cluster.establish([made.address], made.register, may_found=may_found)
         return thread.submit(asyncio.run, work).result()

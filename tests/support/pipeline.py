@@ -8,11 +8,11 @@ from hashlib import sha256
 from pathlib import Path
 from uuid import UUID
 
-from nsl.adapters.enclave import EnclaveClient
+from nsl.adapters.enclave import EnclaveClient, PostgresRegister
 from nsl.adapters.neo_n3 import NeoN3
 from nsl.adapters.neo_x import NeoX
 from nsl.cli.up.faucet import Payment, pay_n3, pay_neox
-from nsl.cli.up.kme import Kme, development_cluster, start_cluster
+from nsl.cli.up.kme import Kme, development_cluster, establish, start_cluster
 from nsl.cli.up.n3 import MAGIC, N3Node
 from nsl.cli.up.neox import NeoxNode
 from nsl.cli.up.neox.rules import CHAIN_ID
@@ -98,13 +98,14 @@ async def pipeline_stand(directory: Path) -> AsyncIterator[Stand]:
         await n3.prepare()
         for spec in (server.spec(), n3.spec(), neox.spec()):
             await supervisor.start(spec)
-        await start_cluster(supervisor, cluster, [kme], may_found=True)
+        await start_cluster(supervisor, cluster, [kme])
         await server.provision()
         for phase in migrate.PHASES:
             await migrate.apply(server.url(OWNER), phase)
-        known = EnclaveClient([("127.0.0.1", kme.port)], cluster.trust(), cluster.identity())
-        enclave = await stack.enter_async_context(known)
+        await establish(cluster, [kme], server.url(OWNER), may_found=True)
         app = await stack.enter_async_context(Database(server.url(APP)))
+        known = EnclaveClient([("127.0.0.1", kme.port)], cluster.trust(), cluster.identity(), PostgresRegister(app))
+        enclave = await stack.enter_async_context(known)
         worker = await stack.enter_async_context(Database(server.url(WORKER)))
         chains: dict[ChainName, Chain] = {
             ChainName.NEO_N3: await stack.enter_async_context(NeoN3(MAGIC, [n3.url])),

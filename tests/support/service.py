@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from nsl import wiring
-from nsl.cli.up.kme import Kme, development_cluster, start_cluster
+from nsl.cli.up.kme import Kme, development_cluster, establish, start_cluster
 from nsl.cli.up.postgres import APP, OWNER, WORKER, Postgres
 from nsl.cli.up.process import Child, ProcessSpec, console_script, free_port, listens
 from nsl.cli.up.supervisor import Supervisor
@@ -95,10 +95,11 @@ async def serving(directory: Path, more: Mapping[str, str] | None = None) -> Asy
         server, kme = Postgres.at(state), Kme.at(state, cluster)
         await server.prepare()
         await supervisor.start(server.spec())
-        await start_cluster(supervisor, cluster, [kme], may_found=True)
+        await start_cluster(supervisor, cluster, [kme])
         await server.provision()
         for phase in migrate.PHASES:
             await migrate.apply(server.url(OWNER), phase)
+        await establish(cluster, [kme], server.url(OWNER), may_found=True)
         port, metrics = free_port(), free_port()
         environment = {
             "NSL_DATABASE_URL": server.url(APP),

@@ -13,7 +13,7 @@ from nsl.accounts.jobs import Outbox
 from nsl.accounts.ports import BreachedPasswords, Mailer
 from nsl.accounts.service import NoBreaches, Passwords, Registration, SecondFactors, Sessions, SigningIn, Wallets
 from nsl.adapters.breached_passwords import PwnedPasswords
-from nsl.adapters.enclave import EnclaveClient, Identity, Trust
+from nsl.adapters.enclave import EnclaveClient, Identity, PostgresRegister, Trust
 from nsl.adapters.mail import FileMailer, SmtpMailer
 from nsl.adapters.neo_n3 import NeoN3
 from nsl.adapters.neo_x import NeoX
@@ -101,11 +101,11 @@ async def api(settings: Settings) -> AsyncIterator[Application]:
     """The HTTP application with everything it needs."""
     async with (
         Database(needed(settings.database_url, "NSL_DATABASE_URL"), connections_max=API_CONNECTIONS_MAX) as database,
-        key_enclave(settings) as enclave,
+        key_enclave(settings, database) as enclave,
         chains(settings) as found,
         shared(settings) as common,
         _breached(settings) as breached,
-        _enclaves(settings) as enclaves,
+        _enclaves(settings, database) as enclaves,
     ):
         keys = Keys(database, enclave)
         ledger = Ledger(found)
@@ -134,7 +134,7 @@ async def api(settings: Settings) -> AsyncIterator[Application]:
             trusted_proxies=settings.trusted_proxies,
         )
         layers = Layers(identity["tokens"], identity["proofs"], common.limiter, AccessLog(), policy)
-        async with revocations.watching(), enclaves.watching():
+        async with enclave.attending(), revocations.watching(), enclaves.watching():
             yield application(services, layers)
 
 
@@ -227,21 +227,22 @@ def trust(settings: Settings) -> Trust:
     return Trust(settings.manifest_dir, _anchors(settings), _collateral(settings))
 
 
-def key_enclave(settings: Settings) -> EnclaveClient:
+def key_enclave(settings: Settings, database: Database) -> EnclaveClient:
     """The key enclave's replicas. Raises BadSetting, and EnclaveUntrusted for a key that cannot be read."""
     identity = Identity.read(settings.client_name, settings.client_key)
-    return EnclaveClient(settings.kme_addresses, trust(settings), identity)
+    return EnclaveClient(settings.kme_addresses, trust(settings), identity, PostgresRegister(database))
 
 
 @asynccontextmanager
-async def _enclaves(settings: Settings) -> AsyncIterator[Enclaves]:
+async def _enclaves(settings: Settings, database: Database) -> AsyncIterator[Enclaves]:
     """Each replica by itself: whoever verifies wants to see them all."""
     identity, judge = Identity.read(settings.client_name, settings.client_key), trust(settings)
+    register = PostgresRegister(database)
     async with AsyncExitStack() as stack:
         replicas = {}
         for number, address in enumerate(settings.kme_addresses, 1):
             name = Program.KME if number == 1 else f"{Program.KME}-{number}"
-            replicas[str(name)] = await stack.enter_async_context(EnclaveClient([address], judge, identity))
+            replicas[str(name)] = await stack.enter_async_context(EnclaveClient([address], judge, identity, register))
         yield Enclaves(replicas, Program.KME, judge)
 
 
@@ -281,7 +282,8 @@ async def work(settings: Settings) -> None:
     url = needed(settings.database_worker_url, "NSL_DATABASE_WORKER_URL")
     async with (
         Database(url, connections_max=WORKER_CONNECTIONS_MAX) as database,
-        key_enclave(settings) as enclave,
+        key_enclave(settings, database) as enclave,
+        enclave.attending(),
         chains(settings) as found,
     ):
         outboxes = {"logout": LogoutNotices(database, enclave, settings.issuer).step}

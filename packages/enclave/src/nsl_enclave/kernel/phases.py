@@ -3,6 +3,17 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
+from nsl_protocol.enclave.agreement import (
+    Accept,
+    AskLease,
+    Conclude,
+    GetHead,
+    GrantLease,
+    Proceed,
+    Propose,
+    Show,
+    TakeLease,
+)
 from nsl_protocol.enclave.fields import Message
 from nsl_protocol.enclave.membership import (
     Admit,
@@ -36,16 +47,19 @@ class Role(StrEnum):
 _LOOK: frozenset[type[Message]] = frozenset({GetStatus, GetQuote})
 _SIGNED: frozenset[type[Message]] = frozenset(
     # A member of an epoch that is over joins again without a restart.
-    {Enrol, Admit, ApplyManifest, GetPackages, RotateRoot, RetireRoots, PrepareJoin, Join}
+    {Enrol, Admit, ApplyManifest, GetPackages, RotateRoot, RetireRoots, PrepareJoin, Join, Proceed}
 )
 _WORK: frozenset[type[Message]] = frozenset({CreateKey, Sign, CreateTokenKey, SignToken, Seal, Unseal, Rewrap})
+_AGREE: frozenset[type[Message]] = frozenset(
+    {GetHead, Show, Propose, Accept, Conclude, AskLease, GrantLease, TakeLease}
+)
 
 PERMITTED: Mapping[tuple[Phase, Role], frozenset[type[Message]]] = {
     (Phase.STARTING, Role.ANYBODY): _LOOK | {Bootstrap, SubmitShare, PrepareJoin, Join},
     (Phase.STARTING, Role.CLIENT): frozenset(),
     (Phase.STARTING, Role.ENCLAVE): frozenset(),
     (Phase.READY, Role.ANYBODY): _LOOK | _SIGNED,
-    (Phase.READY, Role.CLIENT): _LOOK | _WORK,
+    (Phase.READY, Role.CLIENT): _LOOK | _WORK | _AGREE,
     (Phase.READY, Role.ENCLAVE): _LOOK,
 }
 

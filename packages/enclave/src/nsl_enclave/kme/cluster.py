@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from nsl_enclave.kernel.certificates import Authority
 from nsl_enclave.kernel.clock import EnclaveTime, monotonic, wall
 from nsl_enclave.kernel.errors import ManifestError, Refusal, SealError
-from nsl_enclave.kme.state import Root, Seal, SealStatus, State
+from nsl_enclave.kme.state import Registered, Root, Seal, SealStatus, State
 from nsl_enclave.platform import Platform
 from nsl_protocol.attestation.policy import Floors, judge
 from nsl_protocol.attestation.verify import Collateral
@@ -30,7 +30,7 @@ class Cluster:
     """One replica's view. ``state`` and ``root`` are None until it was bootstrapped, has joined or recovered.
 
     Args:
-        began: is called when the root is there.
+        began: is called when the root is there; and whether it was given just now.
 
     A seal that does not open is no more than a cache that is lost: the replica waits to join again.
 
@@ -44,17 +44,17 @@ class Cluster:
         self.state: State | None = None
         self.root: Root | None = None
         self._seal = seal
-        self._began: Callable[[Root], None] | None = None
+        self._began: Callable[[Root, bool], None] | None = None
         kept = self._unsealed()
         self._time = EnclaveTime(wall(), monotonic(), 0.0 if kept is None else kept.time)
         if kept is not None:
             self._resume(kept)
 
-    def when_begun(self, began: Callable[[Root], None]) -> None:
-        """Be told of the root, now if it is there already."""
+    def when_begun(self, began: Callable[[Root, bool], None]) -> None:
+        """Be told of the root, now if it is there already: then the seal held it."""
         self._began = began
         if self.root is not None:
-            began(self.root)
+            began(self.root, False)
 
     @property
     def identifier(self) -> bytes:
@@ -86,7 +86,21 @@ class Cluster:
             raise Refusal("NO_ROOT", "This replica has no root yet: bootstrap the cluster, join it, or recover it.")
         return self.root
 
-    def begin(self, roots: tuple[Generation, ...], epoch: int, packages: dict[str, bytes]) -> None:
+    @property
+    def registered(self) -> Registered:
+        """Where this replica is in the register of keys. Raises Refusal: it has no root yet."""
+        self.needed_root()
+        if self.state is None:
+            raise RuntimeError("a replica with a root has a state")
+        return self.state.register
+
+    def keep(self, register: Registered) -> None:
+        """Seal where this replica is in the register of keys."""
+        self._save(register=register)
+
+    def begin(
+        self, roots: tuple[Generation, ...], epoch: int, packages: dict[str, bytes], register: Registered
+    ) -> None:
         """Take the roots and seal them; an epoch of before is over with that."""
         floors = Floors() if self.state is None else self.state.floors
         self.state = State(
@@ -96,11 +110,12 @@ class Cluster:
             self.constitution.present.version,
             int(self.now()),
             floors,
+            register,
             packages,
         )
         self._seal.write(self.state)
         self.seal_status = SealStatus.OPENED
-        self._start(roots)
+        self._start(roots, given=True)
 
     def apply(self, document: bytes) -> int:
         """Take a later manifest: every certificate of the former one is worthless from here on; its version.
@@ -163,9 +178,9 @@ class Cluster:
             )
         self.state = kept
         self._save(manifest_version=version)
-        self._start(kept.roots)
+        self._start(kept.roots, given=False)
 
-    def _start(self, roots: tuple[Generation, ...]) -> None:
+    def _start(self, roots: tuple[Generation, ...], *, given: bool) -> None:
         self.root = Root(roots, self.identifier)
         if self._began is not None:
-            self._began(self.root)
+            self._began(self.root, given)

@@ -13,12 +13,14 @@ from nsl_enclave.kernel.clock import random_bytes
 from nsl_enclave.kernel.derivation import derive
 from nsl_enclave.kernel.errors import Refusal
 from nsl_enclave.kme.cluster import Cluster, Proof
-from nsl_enclave.kme.state import ROOT_BYTES
+from nsl_enclave.kme.register import MEMBER_BYTES, Macs, alone, first
+from nsl_enclave.kme.state import ROOT_BYTES, Registered, Root
 from nsl_protocol.attestation.binding import NONCE_BYTES, Purpose, report_data
-from nsl_protocol.cluster.custody import Act, statement
+from nsl_protocol.cluster.custody import Act, statement, with_register
 from nsl_protocol.cluster.manifest import Program, approvals
 from nsl_protocol.cluster.packages import Generation, RootPackage, SharePackage
 from nsl_protocol.cluster.shares import Share, bad_shares, combine, split
+from nsl_protocol.enclave.agreement import Certificate, Proceed, Proceeded
 from nsl_protocol.enclave.membership import (
     Admit,
     Admitted,
@@ -43,6 +45,7 @@ _ACTS = {
     Purpose.RECOVERY: Act.RECOVER,
     Purpose.ROTATION: Act.ROTATE,
     Purpose.RETIREMENT: Act.RETIRE,
+    Purpose.PROCEED: Act.PROCEED,
 }
 
 
@@ -55,6 +58,7 @@ class Custody:
         self.recipient_key = self._recipient.public_key().public_bytes_raw()
         self._quoted: OrderedDict[bytes, Purpose] = OrderedDict()
         self._submitted: dict[str, SharePackage] = {}
+        self._accepted: Certificate | None = None
         self._challenge: bytes | None = None
 
     def quoted(self, purpose: Purpose, quote: bytes) -> None:
@@ -70,8 +74,8 @@ class Custody:
         Raises:
             Refusal: the quote is none of ours, or too few custodians have signed over it.
         """
-        self._insist(Purpose.BOOTSTRAP, request.quote_digest, request.approvals)
-        return self._found((Generation(1, random_bytes(ROOT_BYTES)),), 1)
+        self._insist(Purpose.BOOTSTRAP, request.quote_digest, request.quote_digest, request.approvals)
+        return self._found((Generation(1, random_bytes(ROOT_BYTES)),), 1, None)
 
     def rotate(self, request: RotateRoot) -> Founded:
         """Make another root beside those that there are, and a new epoch: the other replicas have to join again.
@@ -80,9 +84,9 @@ class Custody:
             Refusal: the quote is none of ours, or too few custodians have signed over it.
         """
         roots = self._cluster.needed_root().reveal()
-        self._insist(Purpose.ROTATION, request.quote_digest, request.approvals)
+        self._insist(Purpose.ROTATION, request.quote_digest, request.quote_digest, request.approvals)
         latest = Generation(roots[-1].number + 1, random_bytes(ROOT_BYTES))
-        return self._found((*roots, latest), self._cluster.epoch + 1)
+        return self._found((*roots, latest), self._cluster.epoch + 1, self._cluster.registered.certificate)
 
     def retire(self, request: RetireRoots) -> Founded:
         """Forget all roots but the latest, in a new epoch.
@@ -91,15 +95,34 @@ class Custody:
             Refusal: the quote is none of ours, or too few custodians have signed over it.
         """
         roots = self._cluster.needed_root().reveal()
-        self._insist(Purpose.RETIREMENT, request.quote_digest, request.approvals)
-        return self._found(roots[-1:], self._cluster.epoch + 1)
+        self._insist(Purpose.RETIREMENT, request.quote_digest, request.quote_digest, request.approvals)
+        return self._found(roots[-1:], self._cluster.epoch + 1, self._cluster.registered.certificate)
+
+    def proceed(self, request: Proceed) -> Proceeded:
+        """Go on alone from a register that custodians accept, be it older than what was agreed.
+
+        Raises:
+            Refusal: the quote is none of ours, too few custodians have signed over it and the register, or
+                ``NOT_CERTIFIED``: it is no register of this cluster.
+        """
+        cluster, former = self._cluster, request.certificate
+        root = cluster.needed_root()
+        signed = with_register(request.quote_digest, former.head.digest)
+        self._insist(Purpose.PROCEED, request.quote_digest, signed, request.approvals)
+        macs = Macs(root)
+        _insist_on_ours(macs, former)
+        epoch = max(cluster.epoch, former.head.epoch) + 1
+        packages = {} if cluster.state is None else cluster.state.packages
+        cluster.begin(root.reveal(), epoch, packages, alone(macs, epoch, former))
+        number = cluster.registered.certificate.head.number
+        return Proceeded(epoch, number, cluster.constitution.present.lease_seconds)
 
     def packages(self, _: GetPackages) -> Founded:
         """The custodians' packages, as often as asked: they open for the custodians alone."""
         state = self._cluster.state
         if state is None:
             raise Refusal("NO_ROOT", "This replica has no root yet.")
-        return Founded(state.epoch, state.packages)
+        return Founded(state.epoch, state.packages, state.register.certificate)
 
     def submit(self, request: SubmitShare) -> ShareTaken | Founded:
         """Take one custodian's share; with enough of them the root is put together and a new epoch begins.
@@ -107,8 +130,13 @@ class Custody:
         Raises:
             Refusal: no custodian, not his signature, not a share for this enclave, or ``BAD_SHARE`` with the names.
         """
-        if not self._signed_by(Purpose.RECOVERY, request.quote_digest, {request.custodian: request.approval}):
+        register = request.certificate
+        signed = with_register(request.quote_digest, None if register is None else register.head.digest)
+        if not self._signed_by(Purpose.RECOVERY, request.quote_digest, signed, {request.custodian: request.approval}):
             raise Refusal("NOT_APPROVED", f"This is no signature of custodian {request.custodian} over the quote.")
+        if register != self._accepted:
+            self._submitted.clear()
+            self._accepted = register
         try:
             package = SharePackage.opened_by_enclave(request.package, self._cluster.identifier, self._recipient)
             self._submitted[request.custodian] = package
@@ -146,7 +174,8 @@ class Custody:
         bound = (request.recipient_key, constitution.digest)
         expected = report_data(Purpose.JOIN, cluster.identifier, challenge, *bound)
         cluster.admit(Program.KME, Proof(request.quote, request.collateral), expected)
-        handed = RootPackage(cluster.epoch, root.reveal(), int(cluster.now()))
+        register = encode(cluster.registered.certificate)
+        handed = RootPackage(cluster.epoch, root.reveal(), int(cluster.now()), register)
         try:
             package = handed.for_joiner(cluster.identifier, request.recipient_key)
         except ValueError as error:
@@ -170,32 +199,46 @@ class Custody:
         cluster.admit(Program.KME, Proof(request.quote, request.collateral), expected)
         try:
             handed = RootPackage.opened_by_joiner(request.package, cluster.identifier, self._recipient)
+            register = Registered(random_bytes(MEMBER_BYTES), decode(handed.certificate, type=Certificate))
         except CodecError as error:
             raise Refusal("NOT_ADMITTED", f"The package {error.reason}.") from error
+        except DecodeError as error:
+            raise Refusal("NOT_ADMITTED", "The package holds no register that can be read.") from error
         if handed.epoch <= cluster.epoch:
             raise Refusal("NOT_NEWER", f"The member is of epoch {handed.epoch}, this replica of {cluster.epoch}.")
         cluster.agree(handed.time)
-        cluster.begin(handed.roots, handed.epoch, {})
+        cluster.begin(handed.roots, handed.epoch, {}, register)
         return Joined(handed.epoch)
 
-    def _signed_by(self, purpose: Purpose, quote_digest: bytes, signatures: dict[str, bytes]) -> frozenset[str]:
+    def _signed_by(
+        self, purpose: Purpose, quote_digest: bytes, digest: bytes, signatures: dict[str, bytes]
+    ) -> frozenset[str]:
+        """The custodians who have signed ``digest``, which holds the quote's."""
         if self._quoted.get(quote_digest) is not purpose:
             raise Refusal("QUOTE_UNKNOWN", "This replica made no such quote since its start: ask for a fresh one.")
-        signed = statement(_ACTS[purpose], self._cluster.identifier, quote_digest)
+        signed = statement(_ACTS[purpose], self._cluster.identifier, digest)
         as_text = {name: signature.hex() for name, signature in signatures.items()}
         return approvals(self._cluster.constitution.genesis, signed, as_text)
 
-    def _insist(self, purpose: Purpose, quote_digest: bytes, signatures: dict[str, bytes]) -> None:
-        signed = self._signed_by(purpose, quote_digest, signatures)
+    def _insist(self, purpose: Purpose, quote_digest: bytes, digest: bytes, signatures: dict[str, bytes]) -> None:
+        signed = self._signed_by(purpose, quote_digest, digest, signatures)
         needed = self._cluster.constitution.genesis.threshold
         if len(signed) < needed:
             raise Refusal("TOO_FEW_APPROVALS", f"{len(signed)} custodians have signed the quote; it takes {needed}.")
         del self._quoted[quote_digest]
 
-    def _found(self, roots: tuple[Generation, ...], epoch: int) -> Founded:
-        """Split the latest root among the custodians, and begin the epoch."""
+    def _found(self, roots: tuple[Generation, ...], epoch: int, former: Certificate | None) -> Founded:
+        """Split the latest root among the custodians, and begin the epoch with the register of before, if any.
+
+        Raises:
+            Refusal: ``NOT_CERTIFIED``: the register is not of this cluster.
+        """
         genesis, cluster = self._cluster.constitution.genesis, self._cluster.identifier
-        latest = roots[-1]
+        latest, macs = roots[-1], Macs(Root(roots, cluster))
+        if former is not None:
+            _insist_on_ours(macs, former)
+            epoch = max(epoch, former.head.epoch + 1)
+        register = first(macs, epoch) if former is None else alone(macs, epoch, former)
         shares = split(latest.secret, genesis.threshold, len(genesis.custodians))
         commitments = tuple(share.commitment(_context(cluster, epoch)) for share in shares)
         history = _history(roots, cluster)
@@ -205,8 +248,8 @@ class Custody:
             )
             for custodian, share in zip(genesis.custodians, shares, strict=True)
         }
-        self._cluster.begin(roots, epoch, packages)
-        return Founded(epoch, packages)
+        self._cluster.begin(roots, epoch, packages, register)
+        return Founded(epoch, packages, register.certificate)
 
     def _recovered(self) -> ShareTaken | Founded:
         genesis, cluster = self._cluster.constitution.genesis, self._cluster.identifier
@@ -234,7 +277,12 @@ class Custody:
         if len(good) < genesis.threshold:
             return ShareTaken(len(good), genesis.threshold)
         self._submitted.clear()
-        return self._found(_roots(combine(good), history, cluster), epoch + 1)
+        return self._found(_roots(combine(good), history, cluster), epoch + 1, self._accepted)
+
+
+def _insist_on_ours(macs: Macs, register: Certificate) -> None:
+    if not macs.certified(register):
+        raise Refusal("NOT_CERTIFIED", "No replica of this cluster has certified that register.")
 
 
 def _history(roots: tuple[Generation, ...], cluster: bytes) -> bytes:

@@ -138,7 +138,7 @@ class Enrolment:
                 return (self.tls_key,)
             case Purpose.BOOTSTRAP | Purpose.RECOVERY if self._cluster.root is None:
                 return (self._custody.recipient_key,)
-            case Purpose.ROTATION | Purpose.RETIREMENT if self._cluster.root is not None:
+            case Purpose.ROTATION | Purpose.RETIREMENT | Purpose.PROCEED if self._cluster.root is not None:
                 return (self._custody.recipient_key,)
             case _:
                 raise Refusal("PURPOSE_NOT_ALLOWED", f"No quote for {purpose} is given now, or not in this way.")

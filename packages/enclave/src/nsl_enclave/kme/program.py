@@ -15,12 +15,29 @@ from nsl_enclave.kme import meaning
 from nsl_enclave.kme.cluster import Cluster
 from nsl_enclave.kme.custody import Custody
 from nsl_enclave.kme.enrolment import Enrolment
+from nsl_enclave.kme.register import Macs, Register
 from nsl_enclave.kme.signing import PrivateHalf, new_secret, private_half
 from nsl_enclave.kme.state import Root
 from nsl_enclave.kme.tokens import Tokens
-from nsl_enclave.kme.wrapping import KeySecret, Wrapping
+from nsl_enclave.kme.wrapping import KeySecret, Opened, Wrapping
 from nsl_enclave.platform import Platform
 from nsl_protocol.cluster.manifest import Program
+from nsl_protocol.enclave.agreement import (
+    Accept,
+    AskLease,
+    Conclude,
+    Enlistment,
+    Entry,
+    GetHead,
+    GrantLease,
+    Leased,
+    Proceed,
+    Propose,
+    Record,
+    Show,
+    Shown,
+    TakeLease,
+)
 from nsl_protocol.enclave.fields import Message
 from nsl_protocol.enclave.membership import (
     Admit,
@@ -42,7 +59,6 @@ from nsl_protocol.enclave.messages import (
     CreateTokenKey,
     GetStatus,
     KeyCreated,
-    KeyName,
     Refused,
     Request,
     Rewrap,
@@ -65,11 +81,9 @@ from nsl_protocol.enclave.messages import (
     TokenSigned,
     Unseal,
     Unsealed,
-    WrappedKey,
-    WrappedSecret,
-    WrappedTokenKey,
 )
 from nsl_protocol.enclave.wire import read_call, reply_frame
+from nsl_protocol.enclave.wrapped import KeyName, WrappedKey, WrappedSecret, WrappedTokenKey
 
 KEYS_KEPT = 4096
 
@@ -96,13 +110,15 @@ class KeyManagement:
         self._enrolment = Enrolment(cluster, custody, Program.KME)
         self._custody = custody
         self._keys: OrderedDict[tuple[KeyName, bytes], _OpenKey] = OrderedDict()
+        self._register: Register | None = None
         self._handlers: dict[type[Message], Callable[[Any], Answer]] = {
             GetStatus: self._status,
             Bootstrap: custody.bootstrap,
             SubmitShare: custody.submit,
             GetPackages: custody.packages,
-            RotateRoot: custody.rotate,
-            RetireRoots: custody.retire,
+            RotateRoot: lambda request: custody.rotate(self._up_to_date(request)),
+            RetireRoots: lambda request: custody.retire(self._up_to_date(request)),
+            Proceed: custody.proceed,
             Rewrap: self._rewrap,
             PrepareJoin: custody.prepare_join,
             Join: custody.join,
@@ -113,6 +129,14 @@ class KeyManagement:
             SignToken: self._sign_token,
             Seal: self._seal,
             Unseal: self._unseal,
+            GetHead: lambda request: self._registered().shown(request),
+            Show: self._show,
+            Propose: self._propose,
+            Accept: lambda request: self._registered().accept(request),
+            Conclude: lambda request: self._registered().conclude(request),
+            AskLease: lambda request: self._registered().ask(request),
+            GrantLease: lambda request: self._registered().grant(request),
+            TakeLease: self._take_lease,
         }
         cluster.when_begun(self._begin)
 
@@ -163,11 +187,13 @@ class KeyManagement:
             case _:
                 return self._handlers[type(request)](request)
 
-    def _begin(self, root: Root) -> None:
+    def _begin(self, root: Root, given: bool) -> None:  # noqa: FBT001 - as the cluster calls it
         """The root is there: keys can be made and used from here on."""
         self._keys.clear()
         self._wrapping = Wrapping(root)
         self._tokens = Tokens(self._wrapping)
+        cluster = self._cluster
+        self._register = Register(Macs(root), cluster.registered, cluster.keep, self._changed, fresh=given)
         if Phase.READY not in NEXT[self._phase]:
             raise Violation(f"{self._phase} is not followed by {Phase.READY}")
         self._phase = Phase.READY
@@ -186,7 +212,61 @@ class KeyManagement:
             generation=0 if root is None else root.generation,
             manifest_version=self._cluster.constitution.present.version,
             seal=self._cluster.seal_status,
+            register=0 if self._register is None else self._register.head.number,
+            lease_seconds=None if self._register is None else self._register.lease_seconds(),
         )
+
+    def _registered(self) -> Register:
+        if self._register is None:
+            raise Violation("there is no register before there is a root")
+        return self._register
+
+    def _up_to_date[T: (RotateRoot, RetireRoots)](self, request: T) -> T:
+        """The request, which is carried out only under a lease and from the newest register. Raises Refusal."""
+        register = self._registered()
+        register.insist_on_lease()
+        register.insist_on_newest(request.certificate)
+        return request
+
+    def _changed(self, entry: Entry | None) -> None:
+        """Another edition of this key holds, or may hold; None: of any."""
+        match entry:
+            case None:
+                self._keys.clear()
+                self._tokens.forget(None)
+            case WrappedKey():
+                for place in [each for each in self._keys if each[0] == entry.name]:
+                    del self._keys[place]
+            case WrappedTokenKey():
+                self._tokens.forget(entry.kid)
+            case Enlistment():
+                pass
+
+    def _show(self, request: Show) -> Shown:
+        item = request.item
+        self._registered().adopt(request.certificate)
+        self._registered().check(request, self._opened(item).edition)
+        if isinstance(item, WrappedTokenKey):
+            self._tokens.keep(item.kid, item.wrapped)
+        else:
+            self._keep(item)
+        return Shown()
+
+    def _propose(self, request: Propose) -> Record:
+        entry = request.entry
+        if isinstance(entry, Enlistment):
+            return self._registered().enlist(request.certificate, entry, self._cluster.constitution.present.replicas)
+        if request.path is None:
+            raise Refusal("PATH_WRONG", "A key is entered by its path.")
+        return self._registered().propose(request.certificate, entry, self._opened(entry), request.path)
+
+    def _take_lease(self, request: TakeLease) -> Leased:
+        return self._registered().take(request, self._cluster.constitution.present.lease_seconds)
+
+    def _opened(self, item: WrappedKey | WrappedTokenKey) -> Opened[KeySecret] | Opened[bytes]:
+        if isinstance(item, WrappedKey):
+            return self._wrapping.open_key(item.name, item.wrapped)
+        return self._wrapping.open_token_key(item.kid, item.wrapped)
 
     def _apply_manifest(self, request: ApplyManifest) -> ManifestApplied:
         return ManifestApplied(self._cluster.apply(request.document))
@@ -206,6 +286,7 @@ class KeyManagement:
         return KeyCreated(public_key, self._wrapping.wrap_key(request.name, secret))
 
     def _sign(self, request: Sign) -> Signed:
+        self._registered().insist_on_lease()
         return Signed(tuple(map(self._sign_one, request.orders)))
 
     def _sign_one(self, order: SignOrder) -> Signature | Refused:
@@ -225,24 +306,32 @@ class KeyManagement:
         )
 
     def _open(self, name: KeyName, wrapped: bytes) -> _OpenKey:
-        """The key, from the cache when exactly this blob was opened before under exactly this name."""
+        """The key that exactly this blob is, and that the register was shown to have.
+
+        Raises:
+            Refusal: ``NOT_SHOWN``, or why the blob does not open.
+        """
         place = (name, wrapped)
         key = self._keys.get(place)
         if key is None:
-            secret = self._wrapping.open_key(name, wrapped)
-            key = _OpenKey(private_half(secret.curve, secret.secret), blind_signing=secret.blind_signing)
-            self._keys[place] = key
-            if len(self._keys) > KEYS_KEPT:
-                self._keys.popitem(last=False)
-        else:
-            self._keys.move_to_end(place)
+            self._wrapping.open_key(name, wrapped)
+            raise Refusal("NOT_SHOWN", "Show this key and its path in the register first.")
+        self._keys.move_to_end(place)
         return key
+
+    def _keep(self, item: WrappedKey) -> None:
+        secret = self._wrapping.open_key(item.name, item.wrapped).secret
+        private = private_half(secret.curve, secret.secret)
+        self._keys[item.name, item.wrapped] = _OpenKey(private, blind_signing=secret.blind_signing)
+        if len(self._keys) > KEYS_KEPT:
+            self._keys.popitem(last=False)
 
     def _create_token_key(self, request: CreateTokenKey) -> TokenKeyCreated:
         public_key, wrapped = self._tokens.create(request.kid)
         return TokenKeyCreated(public_key, wrapped)
 
     def _sign_token(self, request: SignToken) -> TokenSigned:
+        self._registered().insist_on_lease()
         return TokenSigned(self._tokens.sign(request.kind, request.kid, request.wrapped, request.claims))
 
     def _seal(self, request: Seal) -> Sealed:

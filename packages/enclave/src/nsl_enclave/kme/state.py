@@ -17,9 +17,25 @@ from nsl_enclave.kernel.slots import SlotFile
 from nsl_enclave.platform import Platform
 from nsl_protocol.attestation.policy import Floors
 from nsl_protocol.cluster.packages import Generation
+from nsl_protocol.enclave.agreement import Certificate, Record
+from nsl_protocol.enclave.fields import Id16
 
 ROOT_BYTES = 32
 _PURPOSE = "kme-state"
+
+
+class Registered(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Where a replica is in the register of keys.
+
+    Attributes:
+        member: its name among the members, random.
+        certificate: of its head.
+        accepted: what it has accepted beyond that, and will accept no other in its place.
+    """
+
+    member: Id16
+    certificate: Certificate
+    accepted: Record | None = None
 
 
 class State(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -30,6 +46,7 @@ class State(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
         time: Unix seconds, the latest that was seen.
         floors: the newest collateral that a peer was admitted with.
         roots: the latest last; those of before open what was wrapped under them.
+        register: where it is in the register of keys.
         packages: the custodians' shares, each encrypted to its custodian.
     """
 
@@ -39,6 +56,7 @@ class State(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     manifest_version: int
     time: int
     floors: Floors
+    register: Registered
     packages: dict[str, bytes] = field(default_factory=dict)
 
     def __repr__(self) -> str:
@@ -102,6 +120,11 @@ class Root:
         """32 bytes to wrap other keys under; the salt says whose. None: there is no root of that number here."""
         secret = self._secrets.get(generation)
         return None if secret is None else derive(secret.reveal(), b"nsl-kme-wrap-v2\0" + salt)
+
+    def register_keys(self) -> tuple[bytes, ...]:
+        """By which replicas believe each other about the register of keys: 32 bytes for each root, the latest first."""
+        secrets = [self._secrets[number].reveal() for number in sorted(self._secrets, reverse=True)]
+        return tuple(derive(secret, b"nsl-kme-register-v1\0" + self._cluster) for secret in secrets)
 
     def authority_name(self, epoch: int, manifest_version: int) -> str:
         """Of the certificate authority, which changes with every manifest and every epoch."""

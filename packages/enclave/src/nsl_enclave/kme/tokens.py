@@ -38,7 +38,7 @@ _FORBIDDEN_CLAIMS = {
 
 
 class Tokens:
-    """Makes token keys and signs with them; keys once opened are kept, a few."""
+    """Makes token keys and signs with those that the register was shown to have, of which a few are kept."""
 
     def __init__(self, wrapping: Wrapping) -> None:
         self._wrapping = wrapping
@@ -59,16 +59,27 @@ class Tokens:
         signature = self._key(kid, wrapped).sign(signed, padding.PKCS1v15(), hashes.SHA256())
         return (signed + b"." + _base64(signature)).decode()
 
+    def keep(self, kid: str, wrapped: bytes) -> None:
+        """The register has exactly this one. Raises Refusal: it is none."""
+        key = load_der_private_key(self._wrapping.open_token_key(kid, wrapped).secret, None)
+        if not isinstance(key, rsa.RSAPrivateKey):
+            raise Refusal("KEY_NOT_AUTHENTIC", "The stored token key is not an RSA key.")
+        self._opened[kid, wrapped] = key
+        if len(self._opened) > _KEYS_KEPT:
+            self._opened.popitem(last=False)
+
+    def forget(self, kid: str | None) -> None:
+        """What was kept of this one, or of all."""
+        for place in [each for each in self._opened if kid in (None, each[0])]:
+            del self._opened[place]
+
     def _key(self, kid: str, wrapped: bytes) -> rsa.RSAPrivateKey:
-        name = (kid, wrapped)
-        if name not in self._opened:
-            key = load_der_private_key(self._wrapping.open_token_key(kid, wrapped), None)
-            if not isinstance(key, rsa.RSAPrivateKey):
-                raise Refusal("KEY_NOT_AUTHENTIC", "The stored token key is not an RSA key.")
-            self._opened[name] = key
-            if len(self._opened) > _KEYS_KEPT:
-                self._opened.popitem(last=False)
-        return self._opened[name]
+        key = self._opened.get((kid, wrapped))
+        if key is None:
+            self._wrapping.open_token_key(kid, wrapped)
+            raise Refusal("NOT_SHOWN", "Show this token key and its path in the register first.")
+        self._opened.move_to_end((kid, wrapped))
+        return key
 
 
 def _check(kind: TokenKind, claims: bytes) -> None:

@@ -2,9 +2,10 @@
 
 Format: 1 byte format, 4 bytes number of the root, 12 bytes nonce, ciphertext. The associated data names purpose,
 tenant, key and version (or the token key's id), so a blob that is moved to another row does not open. What a key may do
-is sealed inside.
+is sealed inside, and which edition of it this is, and in whose place: the register knows the present one.
 """
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
@@ -15,13 +16,24 @@ from msgspec import Meta
 from nsl_enclave.kernel.clock import random_bytes
 from nsl_enclave.kernel.errors import Refusal
 from nsl_enclave.kme.state import Root
-from nsl_protocol.enclave.messages import Curve, KeyName, WrappedKey, WrappedSecret, WrappedTokenKey
+from nsl_protocol.enclave.messages import Curve
+from nsl_protocol.enclave.wrapped import (
+    KeyName,
+    WrappedKey,
+    WrappedSecret,
+    WrappedTokenKey,
+    about_secret,
+    about_token_key,
+)
 
-_FORMAT = b"\x02"
+_FORMAT = b"\x03"
 _GENERATION_BYTES = 4
 _NONCE_BYTES = 12
 _HEADER_BYTES = len(_FORMAT) + _GENERATION_BYTES
 _TOKENS, _SECRETS = b"tokens", b"secrets"
+EDITION_BYTES = 16
+#: what the first edition of a key takes the place of
+NOTHING = bytes(EDITION_BYTES)
 
 
 class KeySecret(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -30,6 +42,15 @@ class KeySecret(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fie
     curve: Curve
     blind_signing: bool
     secret: Annotated[bytes, Meta(min_length=32, max_length=32)]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened[T]:
+    """What was inside. ``replaces``: the edition whose place this one takes; ``NOTHING`` for the first."""
+
+    edition: bytes
+    replaces: bytes
+    secret: T
 
 
 class Wrapping:
@@ -41,38 +62,39 @@ class Wrapping:
         self._decoder = msgspec.msgpack.Decoder(KeySecret)
 
     def wrap_key(self, name: KeyName, secret: KeySecret) -> bytes:
-        """The blob that the host stores."""
-        return self._wrap(name.tenant, _about_key(name), self._encoder.encode(secret))
+        """The blob of a key's first edition, which the host stores."""
+        return self._wrap(name.tenant, name.about, _edition() + self._encoder.encode(secret))
 
-    def open_key(self, name: KeyName, wrapped: bytes) -> KeySecret:
+    def open_key(self, name: KeyName, wrapped: bytes) -> Opened[KeySecret]:
         """Raises Refusal when the blob is not exactly this key's."""
-        return self._decoder.decode(self._open(name.tenant, _about_key(name), wrapped))
+        opened = _split(self._open(name.tenant, name.about, wrapped))
+        return Opened(opened.edition, opened.replaces, self._decoder.decode(opened.secret))
 
     def wrap_token_key(self, kid: str, der: bytes) -> bytes:
         """The blob of an RSA private key, PKCS #8 DER inside."""
-        return self._wrap(_TOKENS, _about_token_key(kid), der)
+        return self._wrap(_TOKENS, about_token_key(kid), _edition() + der)
 
-    def open_token_key(self, kid: str, wrapped: bytes) -> bytes:
+    def open_token_key(self, kid: str, wrapped: bytes) -> Opened[bytes]:
         """Raises Refusal when the blob is not this token key's."""
-        return self._open(_TOKENS, _about_token_key(kid), wrapped)
+        return _split(self._open(_TOKENS, about_token_key(kid), wrapped))
 
     def seal(self, purpose: str, secret: bytes) -> bytes:
         """A secret of the service's own, for one purpose."""
-        return self._wrap(_SECRETS, _about_secret(purpose), secret)
+        return self._wrap(_SECRETS, about_secret(purpose), secret)
 
     def unseal(self, purpose: str, sealed: bytes) -> bytes:
         """Raises Refusal when the blob was not sealed for this purpose."""
-        return self._open(_SECRETS, _about_secret(purpose), sealed)
+        return self._open(_SECRETS, about_secret(purpose), sealed)
 
     def rewrap(self, item: WrappedKey | WrappedTokenKey | WrappedSecret) -> bytes:
         """The same under the latest root. Raises Refusal when it does not open."""
         match item:
             case WrappedKey():
-                salt, about = item.name.tenant, _about_key(item.name)
+                salt, about = item.name.tenant, item.name.about
             case WrappedTokenKey():
-                salt, about = _TOKENS, _about_token_key(item.kid)
+                salt, about = _TOKENS, about_token_key(item.kid)
             case WrappedSecret():
-                salt, about = _SECRETS, _about_secret(item.purpose)
+                salt, about = _SECRETS, about_secret(item.purpose)
         return self._wrap(salt, about, self._open(salt, about, item.wrapped))
 
     def _wrap(self, salt: bytes, about: bytes, secret: bytes) -> bytes:
@@ -103,13 +125,9 @@ class Wrapping:
             ) from error
 
 
-def _about_key(name: KeyName) -> bytes:
-    return b"nsl-kme-key-v1" + name.tenant + name.key + name.version.to_bytes(4)
+def _edition() -> bytes:
+    return random_bytes(EDITION_BYTES) + NOTHING
 
 
-def _about_secret(purpose: str) -> bytes:
-    return b"nsl-kme-secret-v1" + purpose.encode()
-
-
-def _about_token_key(kid: str) -> bytes:
-    return b"nsl-kme-token-v1" + kid.encode()
+def _split(content: bytes) -> Opened[bytes]:
+    return Opened(content[:EDITION_BYTES], content[EDITION_BYTES : 2 * EDITION_BYTES], content[2 * EDITION_BYTES :])

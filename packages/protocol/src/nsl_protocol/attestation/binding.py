@@ -21,6 +21,7 @@ class Purpose(StrEnum):
     RECOVERY = "recovery"  # shares of the root are about to be sent: nonce; recipient key
     ROTATION = "rotation"  # the root is about to be replaced: nonce; recipient key
     RETIREMENT = "retirement"  # roots of before are about to be forgotten: nonce; recipient key
+    PROCEED = "proceed"  # a replica is about to go on without the others: nonce; recipient key
     JOIN = "join"  # a replica asks for the root: nonce; recipient key, manifest digest
     WELCOME = "welcome"  # a member gives it: nonce; recipient key, SHA-256 of the package
     ENROL_SERVER = "enrol-server"  # to whom a peer is about to send its request: nonce; TLS key

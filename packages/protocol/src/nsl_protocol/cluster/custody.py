@@ -1,5 +1,6 @@
 """What custodians put their names to, as bytes. Each begins with a tag of its own, so that none passes for another."""
 
+import hashlib
 from enum import StrEnum
 
 
@@ -10,6 +11,7 @@ class Act(StrEnum):
     RECOVER = "recover"  # let the enclave that made this quote put the root together again
     ROTATE = "rotate"  # replace the root by a new one, in the enclave that made this quote
     RETIRE = "retire"  # forget the roots of before: nothing is wrapped under them any more
+    PROCEED = "proceed"  # go on from this register in the enclave that made this quote, without the others
 
 
 def statement(act: Act, cluster: bytes, digest: bytes) -> bytes:
@@ -17,6 +19,11 @@ def statement(act: Act, cluster: bytes, digest: bytes) -> bytes:
 
     Args:
         cluster: the 32-byte id.
-        digest: SHA-256: of the fresh quote that the enclave made for this act.
+        digest: SHA-256: of the fresh quote that the enclave made for this act; with a register, ``with_register``.
     """
     return b"nsl-custody-v1\0" + act.encode() + b"\0" + cluster + digest
+
+
+def with_register(quote_digest: bytes, head_digest: bytes | None) -> bytes:
+    """The digest that is signed where a register of keys is accepted along with the quote; None: an empty one."""
+    return hashlib.sha256(quote_digest + (head_digest or bytes(32))).digest()

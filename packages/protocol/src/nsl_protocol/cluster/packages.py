@@ -63,6 +63,7 @@ class RootPackage(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tr
     epoch: int
     roots: Annotated[tuple[Generation, ...], Meta(min_length=1)]  # the latest last
     time: int  # of the member, Unix seconds
+    certificate: bytes  # of the register of keys, as the member has it
 
     def for_joiner(self, cluster: bytes, recipient_key: bytes) -> bytes:
         """Encrypted to the key that the joiner's quote binds."""

@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from nsl_protocol.attestation.binding import Purpose
+from nsl_protocol.enclave.agreement import Certificate
 from nsl_protocol.enclave.fields import (
     Bytes32,
     CollateralBytes,
@@ -67,21 +68,26 @@ class Bootstrap(Message, frozen=True):
 class SubmitShare(Message, frozen=True):
     """One custodian's package, encrypted to the key of the ``RECOVERY`` quote with this SHA-256, and his signature.
 
-    Answered by ``ShareTaken`` until they are enough, then by ``Founded``: new packages, the old ones are worthless.
+    ``certificate`` is the register's, as the database has it: he signs over its head too, and with it accepts what the
+    database may have lost. None: no key was ever made. Answered by ``ShareTaken`` until they are enough, then by
+    ``Founded``: new packages, the old ones are worthless.
     """
 
     quote_digest: Bytes32
     custodian: Name
     package: Wrapped
+    certificate: Certificate | None
     approval: Signature64
 
 
 class RotateRoot(Message, frozen=True):
     """Replace the root: custodians' signatures over the ``ROTATION`` quote with this SHA-256. Answered by ``Founded``.
 
-    A new epoch begins. What was wrapped before still opens, until it is wrapped anew and ``RetireRoots``.
+    A new epoch begins, from the register of keys that ``certificate`` is of: nobody may change it meanwhile. What was
+    wrapped before still opens, until it is wrapped anew and ``RetireRoots``.
     """
 
+    certificate: Certificate
     quote_digest: Bytes32
     approvals: Annotated[dict[Name, Signature64], Meta(max_length=16)]
 
@@ -89,6 +95,7 @@ class RotateRoot(Message, frozen=True):
 class RetireRoots(Message, frozen=True):
     """Forget the roots of before: signatures over the ``RETIREMENT`` quote. What is still under them is lost."""
 
+    certificate: Certificate
     quote_digest: Bytes32
     approvals: Annotated[dict[Name, Signature64], Meta(max_length=16)]
 
@@ -156,10 +163,16 @@ class Enrolled(Message, frozen=True):
 
 
 class Founded(Message, frozen=True):
-    """The root is there. ``packages``: by custodian, his share, encrypted to his recipient key; keep them all."""
+    """The root is there.
+
+    Attributes:
+        packages: by custodian, his share, encrypted to his recipient key; keep them all.
+        certificate: of the register of keys that the epoch goes on from.
+    """
 
     epoch: int
     packages: dict[str, bytes]
+    certificate: Certificate
 
 
 class ShareTaken(Message, frozen=True):

@@ -10,7 +10,27 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from nsl_protocol.enclave.fields import Bytes32, Id16, Message, Payload, Wrapped
+from nsl_protocol.enclave.agreement import (
+    Accept,
+    Ack,
+    Ask,
+    AskLease,
+    Certificate,
+    Conclude,
+    GetHead,
+    GrantLease,
+    HeadShown,
+    Lease,
+    Leased,
+    Proceed,
+    Proceeded,
+    Propose,
+    Record,
+    Show,
+    Shown,
+    TakeLease,
+)
+from nsl_protocol.enclave.fields import Bytes32, Message, Payload, Wrapped
 from nsl_protocol.enclave.membership import (
     Admit,
     Admitted,
@@ -32,6 +52,7 @@ from nsl_protocol.enclave.membership import (
     ShareTaken,
     SubmitShare,
 )
+from nsl_protocol.enclave.wrapped import KeyName, Kid, SecretPurpose, WrappedKey, WrappedSecret, WrappedTokenKey
 
 VERSION = 1
 FRAME_BYTES_MAX = 1 << 20
@@ -50,14 +71,6 @@ class TokenKind(StrEnum):
     ACCESS = "at+jwt"  # RFC 9068
     ID = "JWT"  # OpenID Connect Core section 2
     LOGOUT = "logout+jwt"  # OpenID Connect Back-Channel Logout section 2.4
-
-
-class KeyName(Message, frozen=True):
-    """Which key: tenant and key id (UUID bytes) and version from 1. Bound into the wrapping as associated data."""
-
-    tenant: Id16
-    key: Id16
-    version: Annotated[int, Meta(ge=1, le=2**31 - 1)]
 
 
 # What can be signed -----------------------------------------------------------------------------------------------
@@ -126,14 +139,14 @@ class Sign(Message, frozen=True):
 class CreateTokenKey(Message, frozen=True):
     """An RSA-3072 key that signs access tokens and nothing else."""
 
-    kid: Annotated[str, Meta(min_length=1, max_length=64)]
+    kid: Kid
 
 
 class SignToken(Message, frozen=True):
     """A JWT (RS256) of one kind. The enclave builds the header; ``claims`` is a JSON object."""
 
     kind: TokenKind
-    kid: Annotated[str, Meta(min_length=1, max_length=64)]
+    kid: Kid
     wrapped: Wrapped
     claims: Annotated[bytes, Meta(max_length=16_384)]
 
@@ -144,30 +157,15 @@ class Seal(Message, frozen=True):
     ``purpose`` says what it is and whose; it opens under no other.
     """
 
-    purpose: Annotated[str, Meta(min_length=1, max_length=200)]
+    purpose: SecretPurpose
     secret: Annotated[bytes, Meta(min_length=1, max_length=4096)]
 
 
 class Unseal(Message, frozen=True):
     """Open what ``Seal`` made for this purpose."""
 
-    purpose: Annotated[str, Meta(min_length=1, max_length=200)]
+    purpose: SecretPurpose
     sealed: Wrapped
-
-
-class WrappedKey(Message, frozen=True):
-    name: KeyName
-    wrapped: Wrapped
-
-
-class WrappedTokenKey(Message, frozen=True):
-    kid: Annotated[str, Meta(min_length=1, max_length=64)]
-    wrapped: Wrapped
-
-
-class WrappedSecret(Message, frozen=True):
-    purpose: Annotated[str, Meta(min_length=1, max_length=200)]
-    wrapped: Wrapped
 
 
 class Rewrap(Message, frozen=True):
@@ -198,6 +196,15 @@ type Request = (
     | Admit
     | Join
     | ApplyManifest
+    | GetHead
+    | Show
+    | Propose
+    | Accept
+    | Conclude
+    | AskLease
+    | GrantLease
+    | TakeLease
+    | Proceed
 )
 
 
@@ -219,6 +226,8 @@ class Status(Message, frozen=True):
         generation: the number of the root that is wrapped under, from 1.
         manifest_version: of the manifest that holds.
         seal: ``none``, ``opened``, or ``lost``: there is one that does not open, so this replica must join again.
+        register: the number of changes in its register of keys.
+        lease_seconds: how long it may sign without the others; None: it needs no lease, or has no root.
     """
 
     program: str
@@ -232,6 +241,8 @@ class Status(Message, frozen=True):
     generation: int
     manifest_version: int
     seal: str
+    register: int
+    lease_seconds: int | None
 
 
 class KeyCreated(Message, frozen=True):
@@ -310,6 +321,15 @@ type Answer = (
     | Admitted
     | Joined
     | ManifestApplied
+    | HeadShown
+    | Shown
+    | Record
+    | Ack
+    | Certificate
+    | Ask
+    | Lease
+    | Leased
+    | Proceeded
     | Refused
 )
 

@@ -11,10 +11,11 @@ from typing import Any
 
 from nsl.adapters.enclave import EnclaveClient, EnclaveRefused
 from nsl.kit.db import Database, load_queries
-from nsl_protocol.enclave.messages import KeyName, Refused, WrappedKey, WrappedSecret, WrappedTokenKey
+from nsl_protocol.enclave.messages import Refused
+from nsl_protocol.enclave.wrapped import KeyName, WrappedKey, WrappedSecret, WrappedTokenKey
 
 BATCH = 256
-_FORMAT = 2
+_FORMAT = 3
 _QUERIES = load_queries("nsl.adapters", "rewrapping.sql")
 
 type Item = WrappedKey | WrappedTokenKey | WrappedSecret

@@ -10,15 +10,18 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from msgspec import DecodeError, Struct
 from msgspec.json import decode
+from msgspec.msgpack import decode as unpack
+from msgspec.msgpack import encode
 
 from nsl.adapters.enclave import Trust, Visit
 from nsl.kit.clock import random_bytes
 from nsl.kit.errors import Malformed
 from nsl.kit.files import write_private
 from nsl_protocol.attestation.binding import NONCE_BYTES, Purpose
-from nsl_protocol.cluster.custody import Act, statement
+from nsl_protocol.cluster.custody import Act, statement, with_register
 from nsl_protocol.cluster.manifest import Custodian, Manifest, Program, SignedManifest, read_signed, sign_off
 from nsl_protocol.cluster.packages import SharePackage
+from nsl_protocol.enclave.agreement import Certificate, Proceed, Proceeded
 from nsl_protocol.enclave.membership import (
     Admit,
     Admitted,
@@ -95,12 +98,35 @@ class CustodianKeys:
             self.recipient.public_key().public_bytes_raw().hex(),
         )
 
-    def approve(self, act: Act, cluster: bytes, quote_digest: bytes) -> bytes:
-        """The signature."""
-        return self.signing.sign(statement(act, cluster, quote_digest))
+    def approve(self, act: Act, cluster: bytes, digest: bytes) -> bytes:
+        """The signature; ``digest``: as ``custody.statement`` says."""
+        return self.signing.sign(statement(act, cluster, digest))
 
 
-PURPOSES = {Act.BOOTSTRAP: Purpose.BOOTSTRAP, Act.ROTATE: Purpose.ROTATION, Act.RETIRE: Purpose.RETIREMENT}
+PURPOSES = {
+    Act.BOOTSTRAP: Purpose.BOOTSTRAP,
+    Act.ROTATE: Purpose.ROTATION,
+    Act.RETIRE: Purpose.RETIREMENT,
+    Act.PROCEED: Purpose.PROCEED,
+}
+
+
+class RegisterFile(Struct, frozen=True, forbid_unknown_fields=True):
+    """The newest certificate of the register of keys that a database has, in hex. A file."""
+
+    certificate: str
+
+    @classmethod
+    def of(cls, certificate: Certificate) -> "RegisterFile":
+        return cls(encode(certificate).hex())
+
+    @property
+    def opened(self) -> Certificate:
+        """Raises CustodianFileUnreadable."""
+        try:
+            return unpack(bytes.fromhex(self.certificate), type=Certificate)
+        except (DecodeError, ValueError) as error:
+            raise CustodianFileUnreadable("This is no register of keys: `nsl enclave register` writes one.") from error
 
 
 class Question(Struct, frozen=True, forbid_unknown_fields=True):
@@ -112,11 +138,17 @@ class Question(Struct, frozen=True, forbid_unknown_fields=True):
     quote: str
     collateral: str
     key: str
+    register: RegisterFile | None = None
 
     @property
     def digest(self) -> bytes:
         """SHA-256 of the quote."""
         return hashlib.sha256(bytes.fromhex(self.quote)).digest()
+
+    @property
+    def signed_digest(self) -> bytes:
+        """What is signed: the quote's, or the quote's and the register's."""
+        return self.digest if self.register is None else with_register(self.digest, self.register.opened.head.digest)
 
 
 class Approval(Struct, frozen=True, forbid_unknown_fields=True):
@@ -126,32 +158,45 @@ class Approval(Struct, frozen=True, forbid_unknown_fields=True):
     custodian: str
     digest: str
     signature: str
+    register: RegisterFile | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Approved:
-    """Signatures over one quote, by custodian."""
+    """Signatures over one quote, by custodian, and over the register of keys that they accept with it, if any."""
 
     digest: bytes
     signatures: dict[str, bytes]
+    register: RegisterFile | None
 
     @classmethod
     def of(cls, approvals: Sequence[Approval], act: Act) -> "Approved":
         """Raises CustodianFileUnreadable: none, for another act, or over different quotes."""
-        digests = {each.digest for each in approvals}
-        if len(digests) != 1 or any(each.act is not act for each in approvals):
+        asked = {(each.digest, each.register) for each in approvals}
+        if len(asked) != 1 or any(each.act is not act for each in approvals):
             raise CustodianFileUnreadable(f"Give approvals of one and the same request to {act}.")
-        return cls(bytes.fromhex(digests.pop()), {each.custodian: bytes.fromhex(each.signature) for each in approvals})
+        digest, register = asked.pop()
+        signatures = {each.custodian: bytes.fromhex(each.signature) for each in approvals}
+        return cls(bytes.fromhex(digest), signatures, register)
 
 
-async def ask_custodians(visit: Visit, act: Act) -> Question:
-    """A fresh quote for an act, which the policy accepts. Raises EnclaveUntrusted, EnclaveRefused."""
+async def ask_custodians(visit: Visit, act: Act, register: RegisterFile | None = None) -> Question:
+    """A fresh quote for an act, which the policy accepts.
+
+    Args:
+        register: to proceed from.
+
+    Raises:
+        EnclaveUntrusted, EnclaveRefused.
+        CustodianFileUnreadable: there is none to proceed from.
+    """
+    if (act is Act.PROCEED) is (register is None):
+        raise CustodianFileUnreadable("To proceed, and only for that, custodians accept a register: give --register.")
     nonce = random_bytes(NONCE_BYTES)
     quoted, _ = await visit.proven(PURPOSES[act], nonce)
     collateral = await visit.trust.collateral(quoted.quote, quoted.collateral)
-    return Question(
-        act, quoted.cluster.hex(), nonce.hex(), quoted.quote.hex(), collateral.document, quoted.keys[0].hex()
-    )
+    key = quoted.keys[0].hex()
+    return Question(act, quoted.cluster.hex(), nonce.hex(), quoted.quote.hex(), collateral.document, key, register)
 
 
 async def approve(question: Question, trust: Trust, custodian: CustodianKeys) -> Approval:
@@ -164,18 +209,24 @@ async def approve(question: Question, trust: Trust, custodian: CustodianKeys) ->
         b"",
     )
     await trust.insist(Program.KME, PURPOSES[question.act], bytes.fromhex(question.nonce), quoted.keys, quoted)
-    signature = custodian.approve(question.act, trust.constitution().cluster, question.digest)
-    return Approval(question.act, custodian.name, question.digest.hex(), signature.hex())
+    signature = custodian.approve(question.act, trust.constitution().cluster, question.signed_digest)
+    return Approval(question.act, custodian.name, question.digest.hex(), signature.hex(), question.register)
 
 
-async def approve_now(visit: Visit, act: Act, custodians: Sequence[CustodianKeys]) -> Approved:
+async def approve_now(
+    visit: Visit, act: Act, custodians: Sequence[CustodianKeys], register: RegisterFile | None = None
+) -> Approved:
     """Where the custodians' keys are all here, as in development."""
-    question = await ask_custodians(visit, act)
+    question = await ask_custodians(visit, act, register)
     return Approved.of([await approve(question, visit.trust, each) for each in custodians], act)
 
 
 async def approved(
-    visit: Visit, act: Act, custodians: Sequence[Path] | None, approvals: Sequence[Path] | None
+    visit: Visit,
+    act: Act,
+    custodians: Sequence[Path] | None,
+    approvals: Sequence[Path] | None,
+    register: RegisterFile | None = None,
 ) -> Approved:
     """From files: approvals that were given elsewhere, or the keys of custodians who are here.
 
@@ -186,7 +237,7 @@ async def approved(
         return Approved.of([read_file(Approval, file) for file in approvals], act)
     if not custodians:
         raise CustodianFileUnreadable(f"Give --approval (`nsl enclave request {act}` begins it), or --custodian.")
-    return await approve_now(visit, act, [CustodianKeys.read(file) for file in custodians])
+    return await approve_now(visit, act, [CustodianKeys.read(file) for file in custodians], register)
 
 
 async def bootstrap(visit: Visit, approved: Approved) -> Founded:
@@ -194,14 +245,21 @@ async def bootstrap(visit: Visit, approved: Approved) -> Founded:
     return await visit.ask(Founded, Bootstrap(approved.digest, approved.signatures))
 
 
-async def rotate(visit: Visit, approved: Approved) -> Founded:
+async def rotate(visit: Visit, approved: Approved, newest: Certificate) -> Founded:
     """Make another root. Raises EnclaveRefused."""
-    return await visit.ask(Founded, RotateRoot(approved.digest, approved.signatures))
+    return await visit.ask(Founded, RotateRoot(newest, approved.digest, approved.signatures))
 
 
-async def retire(visit: Visit, approved: Approved) -> Founded:
+async def retire(visit: Visit, approved: Approved, newest: Certificate) -> Founded:
     """Forget the roots of before. Raises EnclaveRefused."""
-    return await visit.ask(Founded, RetireRoots(approved.digest, approved.signatures))
+    return await visit.ask(Founded, RetireRoots(newest, approved.digest, approved.signatures))
+
+
+async def proceed(visit: Visit, approved: Approved) -> Proceeded:
+    """Go on with this replica alone. Raises EnclaveRefused, CustodianFileUnreadable."""
+    if approved.register is None:
+        raise CustodianFileUnreadable("These approvals accept no register of keys: ask for them with --register.")
+    return await visit.ask(Proceeded, Proceed(approved.digest, approved.register.opened, approved.signatures))
 
 
 async def packages(visit: Visit) -> Founded:
@@ -209,8 +267,13 @@ async def packages(visit: Visit) -> Founded:
     return await visit.ask(Founded, GetPackages())
 
 
-async def recover(visit: Visit, custodian: CustodianKeys, package: bytes) -> ShareTaken | Founded:
+async def recover(
+    visit: Visit, custodian: CustodianKeys, package: bytes, register: Certificate | None
+) -> ShareTaken | Founded:
     """Hand over one custodian's share, encrypted to an enclave that has just proven itself.
+
+    Args:
+        register: of the database that is gone on with. None: no key was ever made.
 
     Raises:
         EnclaveUntrusted: it is not one that the manifest lists; the share was not opened.
@@ -221,8 +284,9 @@ async def recover(visit: Visit, custodian: CustodianKeys, package: bytes) -> Sha
     share = SharePackage.opened_by_custodian(package, quoted.cluster, custodian.recipient)
     digest = hashlib.sha256(quoted.quote).digest()
     sealed = share.for_enclave(quoted.cluster, quoted.keys[0])
-    approval = custodian.approve(Act.RECOVER, quoted.cluster, digest)
-    return await visit.ask_either(ShareTaken, Founded, SubmitShare(digest, custodian.name, sealed, approval))
+    signed = with_register(digest, None if register is None else register.head.digest)
+    approval = custodian.approve(Act.RECOVER, quoted.cluster, signed)
+    return await visit.ask_either(ShareTaken, Founded, SubmitShare(digest, custodian.name, sealed, register, approval))
 
 
 async def join(member: Visit, replica: Visit) -> Joined:
@@ -261,11 +325,16 @@ def read_manifest(path: Path) -> SignedManifest:
 
 
 def read_file[T: Struct](kind: type[T], path: Path) -> T:
-    """A question or an approval. Raises CustodianFileUnreadable."""
+    """A question, an approval or a register. Raises CustodianFileUnreadable."""
     try:
         return decode(path.read_bytes(), type=kind)
     except (OSError, DecodeError, UnicodeDecodeError) as error:
         raise CustodianFileUnreadable(f"{path} holds no {kind.__name__.lower()}: {error}.") from error
+
+
+def read_register(path: Path | None) -> RegisterFile | None:
+    """What `nsl enclave register` wrote. Raises CustodianFileUnreadable."""
+    return None if path is None else read_file(RegisterFile, path)
 
 
 def read_packages(path: Path) -> dict[str, bytes]:

@@ -21,7 +21,9 @@ for command in (
     ceremonies.bootstrap,
     ceremonies.packages,
     ceremonies.join,
+    ceremonies.register,
     ceremonies.recover,
+    ceremonies.proceed,
 ):
     app.command()(command)
 
@@ -77,7 +79,8 @@ def status(addresses: Addresses, as_json: AsJson = False) -> None:
     """
     columns = {
         "ADDRESS": "address", "PHASE": "phase", "EPOCH": "epoch", "MANIFEST": "manifest_version", "SEAL": "seal",
-        "MODE": "mode", "MEASUREMENT": "measurement", "ERROR": "error",
+        "REGISTER": "register", "LEASE SECONDS": "lease_seconds", "MODE": "mode", "MEASUREMENT": "measurement",
+        "ERROR": "error",
     }  # fmt: skip
     with explained():
         show_list(run(_statuses(addresses)), columns, as_json=as_json)

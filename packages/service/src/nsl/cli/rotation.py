@@ -1,7 +1,7 @@
 """`nsl enclave root rotate` and `retire`: the steps, in the order in which each may be the last before a crash."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,16 +9,22 @@ from typing import Any
 import typer
 
 from nsl import wiring
-from nsl.adapters.enclave import visit
+from nsl.adapters.enclave import NoMajority, PostgresRegister, Visit, visit
 from nsl.adapters.rewrapping import rewrap_all
-from nsl.cli.custodian import approved, join, retire, rotate, write_packages
+from nsl.cli.custodian import Approved, approved, join, retire, rotate, write_packages
 from nsl.kit.db import Database
 from nsl.settings import Settings, needed
 from nsl_protocol.cluster.custody import Act
 from nsl_protocol.cluster.manifest import Program
+from nsl_protocol.enclave.agreement import Certificate
+from nsl_protocol.enclave.membership import Founded
 from nsl_protocol.enclave.messages import GetStatus, Status
 
+#: rewrapping holds one while the register of keys is read
+OWNER_CONNECTIONS = 2
+
 type Address = tuple[str, int]
+type Replacement = Callable[[Visit, Approved, Certificate], Awaitable[Founded]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +51,7 @@ class Rotation:
             EnclaveUntrusted, EnclaveRefused: nothing is lost; ``resume`` goes on.
         """
         if not resume:
-            async with visit(self.settings.kme_addresses[0], Program.KME, wiring.trust(self.settings)) as first:
-                found = await rotate(first, await approved(first, Act.ROTATE, custodians, approvals))
-                write_packages(self.packages, found.packages)
+            await self._replace(Act.ROTATE, rotate, custodians, approvals)
             _say("another root is made, and shared among the custodians")
         await self._join_again()
         return {"rewrapped": await self._rewrap(), "packages": str(self.packages)}
@@ -56,16 +60,35 @@ class Rotation:
         """Forget the roots of before. Raises EnclaveUntrusted, EnclaveRefused."""
         await self._join_again()
         await self._rewrap()
-        async with visit(self.settings.kme_addresses[0], Program.KME, wiring.trust(self.settings)) as first:
-            found = await retire(first, await approved(first, Act.RETIRE, custodians, approvals))
-            write_packages(self.packages, found.packages)
+        found = await self._replace(Act.RETIRE, retire, custodians, approvals)
         await self._join_again()
         return {"epoch": found.epoch, "packages": str(self.packages)}
 
+    async def _replace(
+        self, act: Act, work: Replacement, custodians: Sequence[Path] | None, approvals: Sequence[Path] | None
+    ) -> Founded:
+        """Begin the epoch while nobody can change the register of keys, so that it goes on from the newest."""
+        first = self.settings.kme_addresses[0]
+        async with self._database() as owner, visit(first, Program.KME, wiring.trust(self.settings)) as visiting:
+            by = await approved(visiting, act, custodians, approvals)
+            async with wiring.key_enclave(self.settings, owner) as enclave:
+                await enclave.attend()
+            async with PostgresRegister(owner).changing() as change:
+                newest = change.kept.certificate
+                if newest is None or change.kept.pending is not None:
+                    raise NoMajority("The register of keys is being changed; run the command again.")
+                found = await work(visiting, by, newest)
+                write_packages(self.packages, found.packages)
+                await change.settle(found.certificate, ())
+            return found
+
     async def _rewrap(self) -> int:
-        url = needed(self.settings.database_owner_url, "NSL_DATABASE_OWNER_URL")
-        async with Database(url, connections_max=1) as owner, wiring.key_enclave(self.settings) as enclave:
+        async with self._database() as owner, wiring.key_enclave(self.settings, owner) as enclave:
             return await rewrap_all(owner, enclave, _say)
+
+    def _database(self) -> Database:
+        url = needed(self.settings.database_owner_url, "NSL_DATABASE_OWNER_URL")
+        return Database(url, connections_max=OWNER_CONNECTIONS)
 
     async def _join_again(self) -> None:
         """Whoever is of an earlier epoch than the newest, which an interrupted rotation may have left anywhere."""

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from nsl_protocol.enclave.messages import Curve, KeyCreated, KeyName, Refused, Signature, SignOrder, Status
+from nsl_protocol.enclave.messages import Curve, KeyCreated, Refused, Signature, SignOrder, Status
+from nsl_protocol.enclave.wrapped import KeyName
 
 
 class KeyEnclave(Protocol):

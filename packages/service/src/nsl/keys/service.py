@@ -24,7 +24,6 @@ from nsl.kit.errors import Failure
 from nsl.kit.ids import new_id
 from nsl_protocol.enclave.messages import (
     Curve,
-    KeyName,
     Refused,
     Signable,
     Signature,
@@ -35,6 +34,7 @@ from nsl_protocol.enclave.messages import (
     SignOrder,
     SignTypedData,
 )
+from nsl_protocol.enclave.wrapped import KeyName
 
 KEYS_KEPT_SECONDS: Final = 1.0
 KEYS_KEPT_MAX: Final = 10_000

@@ -28,7 +28,8 @@ from nsl.transactions.model import (
 )
 from nsl.transactions.ports import Chain, Draft, Expected, Sending, SignedBytes, Signer, Unsigned
 from nsl.transactions.ports import Rejected as CannotBuild
-from nsl_protocol.enclave.messages import KeyName, Refused, Signable, SignEvmTransaction, SignN3Transaction, SignOrder
+from nsl_protocol.enclave.messages import Refused, Signable, SignEvmTransaction, SignN3Transaction, SignOrder
+from nsl_protocol.enclave.wrapped import KeyName
 
 BATCH_MAX: Final = 256
 BLOCKS_AT_ONCE_MAX: Final = 20

@@ -2,15 +2,20 @@
 
 from nsl.adapters.enclave.client import EnclaveClient
 from nsl.adapters.enclave.enrolment import Identity, Visit, visit
-from nsl.adapters.enclave.errors import EnclaveDown, EnclaveRefused, EnclaveUntrusted
+from nsl.adapters.enclave.errors import DatabaseOlder, EnclaveDown, EnclaveRefused, EnclaveUntrusted, NoMajority
+from nsl.adapters.enclave.register_store import PostgresRegister, RegisterStore
 from nsl.adapters.enclave.trust import Trust
 
 __all__ = [
+    "DatabaseOlder",
     "EnclaveClient",
     "EnclaveDown",
     "EnclaveRefused",
     "EnclaveUntrusted",
     "Identity",
+    "NoMajority",
+    "PostgresRegister",
+    "RegisterStore",
     "Trust",
     "Visit",
     "visit",

@@ -1,16 +1,23 @@
 """What the service asks of the key enclave, as calls."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Self
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Final, Self
 
+import structlog
 from msgspec.structs import replace
+from prometheus_client import Gauge
 
 from nsl.adapters.enclave.enrolment import Identity
-from nsl.adapters.enclave.errors import EnclaveDown, EnclaveRefused, EnclaveUntrusted
+from nsl.adapters.enclave.errors import DatabaseOlder, EnclaveDown, EnclaveRefused, EnclaveUntrusted, NoMajority
 from nsl.adapters.enclave.links import Links
+from nsl.adapters.enclave.register import Item, Register
+from nsl.adapters.enclave.register_store import RegisterStore
 from nsl.adapters.enclave.trust import Trust
 from nsl.identity.errors import RootReplaced
+from nsl.kit.clock import now, pause
+from nsl.kit.errors import Unavailable
 from nsl_protocol.attestation.binding import Purpose
 from nsl_protocol.cluster.manifest import Program
 from nsl_protocol.enclave.membership import GetQuote, Quoted
@@ -22,7 +29,6 @@ from nsl_protocol.enclave.messages import (
     Curve,
     GetStatus,
     KeyCreated,
-    KeyName,
     Refused,
     Request,
     Rewrap,
@@ -40,16 +46,23 @@ from nsl_protocol.enclave.messages import (
     TokenSigned,
     Unseal,
     Unsealed,
-    WrappedKey,
-    WrappedSecret,
-    WrappedTokenKey,
 )
 from nsl_protocol.enclave.wire import HEADER_BYTES
+from nsl_protocol.enclave.wrapped import KeyName, WrappedKey, WrappedSecret, WrappedTokenKey
 
 # A batch stays well below a frame: 256 orders of large payloads go in several calls.
 BATCH_BYTES_MAX = 700_000
 #: what was read before the root was replaced: it has to be read again
 ROOT_UNKNOWN = "ROOT_UNKNOWN"
+#: what a replica lacks, and gets when it says so
+NO_LEASE, NOT_SHOWN = "NO_LEASE", "NOT_SHOWN"
+#: as often as a replica may have to be left for another one, or to be shown something again
+_ATTEMPTS: Final = 4
+ATTEND_SECONDS: Final = 2.0
+
+_attended = Gauge("nsl_register_attended_timestamp_seconds", "When the replicas of the key enclave were seen to last")
+_older = Gauge("nsl_register_database_older", "1 when the database has lost what the key enclaves agreed on, else 0")
+_log = structlog.get_logger("nsl.adapters")
 
 
 class EnclaveClient:
@@ -60,26 +73,42 @@ class EnclaveClient:
     Raises:
         EnclaveDown: from every call, when no replica can be reached or answers in time.
         EnclaveUntrusted: from every call, when what answers is not an enclave that the manifest lists.
+        NoMajority, DatabaseOlder: from calls that make or use keys.
     """
 
-    def __init__(self, addresses: Sequence[tuple[str, int]], trust: Trust, identity: Identity) -> None:
-        self._addresses = tuple(addresses)
-        self._trust = trust
-        self._identity = identity
-        self._links: Links | None = None
+    def __init__(
+        self, addresses: Sequence[tuple[str, int]], trust: Trust, identity: Identity, register: RegisterStore
+    ) -> None:
+        self._links = Links(addresses, Program.KME, trust, identity)
+        replicas = [link.ask for link in self._links.replicas]
+        self._older: DatabaseOlder | None = None
+        self._register = Register(register, replicas, lambda: trust.constitution().present.lease_seconds)
 
     async def __aenter__(self) -> Self:
-        self._links = Links(self._addresses, Program.KME, self._trust, self._identity)
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        if self._links is not None:
-            self._links.close()
+        self._links.close()
+
+    @asynccontextmanager
+    async def attending(self) -> AsyncIterator[None]:
+        """See to the replicas while the block runs: members, leases, and what a crash has left half done."""
+        task = asyncio.create_task(self._attend_always())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def attend(self) -> None:
+        """See to the replicas once. Raises EnclaveDown, NoMajority, DatabaseOlder."""
+        await self._register.attend()
 
     async def status(self) -> Status:
         """Who answers. Mode and measurement are those of the quote that it proved itself by."""
-        status = _expect(Status, await self._call(GetStatus()))
-        verdict = await self._connected().verdict()
+        status = _expect(Status, await self._links.call(GetStatus()))
+        verdict = await self._links.verdict()
         if verdict.claims is None or verdict.quote is None:
             raise EnclaveUntrusted("The enclave has not proven itself.")
         return replace(status, mode=verdict.claims.mode, measurement=verdict.quote.measurement.hex())
@@ -88,49 +117,108 @@ class EnclaveClient:
         self, items: Sequence[WrappedKey | WrappedTokenKey | WrappedSecret]
     ) -> tuple[bytes | Refused, ...]:
         """Up to 256 blobs under the latest root, in order."""
-        return _expect(Rewrapped, await self._call(Rewrap(tuple(items)))).results
+        return _expect(Rewrapped, await self._links.call(Rewrap(tuple(items)))).results
 
     async def quote(self, purpose: Purpose, nonce: bytes) -> Quoted:
         """A fresh quote, which nobody has verified here. Raises EnclaveRefused."""
-        return _expect(Quoted, await self._call(GetQuote(purpose, nonce)))
+        return _expect(Quoted, await self._links.call(GetQuote(purpose, nonce)))
 
     async def create_key(self, name: KeyName, curve: Curve, *, blind_signing: bool) -> KeyCreated:
-        """Make a key; only its wrapped form leaves the enclave. Raises EnclaveRefused."""
-        return _expect(KeyCreated, await self._call(CreateKey(name, curve, blind_signing)))
+        """Make a key, and enter it into the register of keys; only its wrapped form is seen. Raises EnclaveRefused."""
+        made = _expect(KeyCreated, await self._work(CreateKey(name, curve, blind_signing)))
+        await self._register.enter(WrappedKey(name, made.wrapped))
+        return made
 
     async def sign(self, orders: Sequence[SignOrder]) -> tuple[Signature | Refused, ...]:
         """A result for each order, in order. Raises RootReplaced."""
-        parts = [self._call(Sign(tuple(part))) for part in _parts(orders)]
-        answers = await asyncio.gather(*parts)
-        results = tuple(result for answer in answers for result in _expect(Signed, answer).results)
+        results = await self._sign(orders)
+        for _ in range(_ATTEMPTS):
+            unseen = [place for place, result in enumerate(results) if _is(result, NOT_SHOWN)]
+            if not unseen:
+                break
+            items = {WrappedKey(orders[place].name, orders[place].wrapped) for place in unseen}
+            await asyncio.gather(*map(self._show, items))
+            for place, result in zip(unseen, await self._sign([orders[place] for place in unseen]), strict=True):
+                results[place] = result
         for result in results:
             if isinstance(result, Refused) and result.code == ROOT_UNKNOWN:
                 raise RootReplaced(result.reason)
-        return results
+        return tuple(results)
 
     async def create_token_key(self, kid: str) -> TokenKeyCreated:
-        """Make a key that signs access tokens. Raises EnclaveRefused."""
-        return _expect(TokenKeyCreated, await self._call(CreateTokenKey(kid), patient=True))
+        """Make a key that signs tokens, and enter it into the register. Raises EnclaveRefused."""
+        made = _expect(TokenKeyCreated, await self._work(CreateTokenKey(kid), patient=True))
+        await self._register.enter(WrappedTokenKey(kid, made.wrapped))
+        return made
 
     async def sign_token(self, kind: TokenKind, kid: str, wrapped: bytes, claims: bytes) -> str:
         """A JWT over these claims. Raises EnclaveRefused."""
-        return _expect(TokenSigned, await self._call(SignToken(kind, kid, wrapped, claims))).token
+        request = SignToken(kind, kid, wrapped, claims)
+        answer = await self._work(request)
+        for _ in range(_ATTEMPTS):
+            if not _is(answer, NOT_SHOWN):
+                break
+            await self._show(WrappedTokenKey(kid, wrapped))
+            answer = await self._work(request)
+        return _expect(TokenSigned, answer).token
 
     async def seal(self, purpose: str, secret: bytes) -> bytes:
         """Encrypt a secret for one purpose."""
-        return _expect(Sealed, await self._call(Seal(purpose, secret))).sealed
+        return _expect(Sealed, await self._links.call(Seal(purpose, secret))).sealed
 
     async def unseal(self, purpose: str, sealed: bytes) -> bytes:
         """Open it again. Raises EnclaveRefused."""
-        return _expect(Unsealed, await self._call(Unseal(purpose, sealed))).secret
+        return _expect(Unsealed, await self._links.call(Unseal(purpose, sealed))).secret
 
-    async def _call(self, request: Request, *, patient: bool = False) -> Answer:
-        return await self._connected().call(request, patient=patient)
+    async def _sign(self, orders: Sequence[SignOrder]) -> list[Signature | Refused]:
+        answers = await asyncio.gather(*(self._work(Sign(tuple(part))) for part in _parts(orders)))
+        return [result for answer in answers for result in _expect(Signed, answer).results]
 
-    def _connected(self) -> Links:
-        if self._links is None:
-            raise RuntimeError("EnclaveClient is used outside its context")
-        return self._links
+    async def _show(self, item: Item) -> None:
+        try:
+            await self._register.show(self._links.call_first, item)
+        except EnclaveDown:
+            # It is of an earlier epoch, or fell silent: another replica is asked next.
+            self._links.leave_first()
+
+    async def _work(self, request: Request, *, patient: bool = False) -> Answer:
+        """The answer of a replica that has a lease, where it needs one.
+
+        Raises:
+            NoMajority: none has.
+            DatabaseOlder: the replicas said so when they were attended last; nothing goes on by such a database.
+        """
+        if self._older is not None:
+            raise DatabaseOlder(self._older.detail)
+        answer = await self._links.call(request, patient=patient)
+        for attempt in range(_ATTEMPTS):
+            if not _is(answer, NO_LEASE):
+                return answer
+            if attempt > 0:
+                self._links.leave_first()
+            await self._register.attend()
+            answer = await self._links.call(request, patient=patient)
+        raise NoMajority("No key enclave has a lease to sign, and too few answer to grant one; repeat the request.")
+
+    async def _attend_always(self) -> None:
+        while True:
+            try:
+                await self._register.attend()
+            except Unavailable as error:
+                self._older = error if isinstance(error, DatabaseOlder) else None
+                _older.set(self._older is not None)
+                _log.warning("key enclaves not attended", code=error.code, error=error.detail)
+            except Exception:  # noqa: BLE001 - logged with its traceback: leases must be renewed all the same
+                _log.exception("key enclaves not attended")
+            else:
+                self._older = None
+                _older.set(0)
+                _attended.set(now().timestamp())
+            await pause(ATTEND_SECONDS)
+
+
+def _is(answer: object, code: str) -> bool:
+    return isinstance(answer, Refused) and answer.code == code
 
 
 def _parts(orders: Sequence[SignOrder]) -> list[list[SignOrder]]:

@@ -22,3 +22,15 @@ class EnclaveRefused(Denied):
     def __init__(self, refused: Refused) -> None:
         super().__init__(refused.reason)
         self.code = refused.code
+
+
+class NoMajority(Unavailable):
+    """Too few replicas of the key cluster answer to agree on a change. Signing goes on within leases."""
+
+    code = "CLUSTER_NO_MAJORITY"
+
+
+class DatabaseOlder(Unavailable):
+    """The database has lost changes that the key cluster has agreed on; nothing is signed by what it has."""
+
+    code = "DATABASE_OLDER"

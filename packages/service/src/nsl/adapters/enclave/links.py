@@ -21,121 +21,108 @@ CALL_TIMEOUT_SECONDS = 10.0
 FAILOVER_SECONDS = 0.7
 RETRY_CONNECT_SECONDS = 0.1
 RETRY_SILENT_SECONDS = 5.0
+#: a connection may have ended just before it was used, and its certificate with it
+_TRIES = 3
 
 _log = structlog.get_logger("nsl.adapters")
 
 
-class _Link:
-    """One replica."""
+class Link:
+    """One replica: the certificate that it gave us, and the connection that is under it.
 
-    def __init__(self, address: tuple[str, int]) -> None:
-        self.address = address
-        self.channel: Channel | None = None
-        self.leaf: Leaf | None = None
-        self.lock = asyncio.Lock()
-        self.retry_at = 0.0
-
-    def failed(self, seconds: float) -> None:
-        """Leave it alone for a while."""
-        self.retry_at = monotonic() + seconds
-        if self.channel is not None:
-            self.channel.close()
-            self.channel = None
-
-
-class Links:
-    """One program at one or more addresses; the one that answered last is asked first."""
+    Args:
+        only: there is no other replica, so nothing is gained by leaving it alone.
+    """
 
     def __init__(
-        self, addresses: Sequence[tuple[str, int]], program: Program, trust: Trust, identity: Identity
+        self, address: tuple[str, int], program: Program, trust: Trust, identity: Identity, *, only: bool
     ) -> None:
-        self._links = [_Link(address) for address in addresses]
+        self._address = address
         self._program = program
         self._trust = trust
         self._identity = identity
+        self._only = only
+        self._channel: Channel | None = None
         self._leaf: Leaf | None = None
+        self._channel_leaf: Leaf | None = None
         self._renew_at = 0.0
-        self._enrolling = asyncio.Lock()
         self._renewing: asyncio.Task[None] | None = None
+        self._enrolling = asyncio.Lock()
+        self._connecting = asyncio.Lock()
+        self.retry_at = 0.0
 
-    async def call(self, request: Request, *, patient: bool = False) -> Answer:
-        """The answer of whichever replica gives one; every call is safe to repeat.
+    async def ask(self, request: Request, *, patient: bool = False) -> Answer:
+        """This replica's answer.
 
         Args:
-            patient: the call takes its time: do not ask another replica because of silence.
+            patient: the call takes its time.
 
         Raises:
-            EnclaveDown: none answers.
+            EnclaveDown: it does not answer, or did not a moment ago.
             EnclaveUntrusted: what answers is no enclave that the manifest lists.
         """
         failure: Failure = EnclaveDown("The enclave cannot be reached; the request can be repeated.")
-        seconds = CALL_TIMEOUT_SECONDS if patient or len(self._links) == 1 else FAILOVER_SECONDS
-        # Twice more than there are replicas: a connection may have ended just before it was used, and its certificate.
-        for _ in range(len(self._links) + 2):
-            link = self._next()
-            if link is None:
+        seconds = CALL_TIMEOUT_SECONDS if patient or self._only else FAILOVER_SECONDS
+        for _ in range(_TRIES):
+            if self.retry_at > monotonic():
                 break
             try:
                 async with asyncio.timeout(seconds):
-                    channel = await self._connected(link)
-                    return await self._ask(link, channel, request)
+                    channel = await self._connected()
+                    return await self._call(channel, request)
             except TimeoutError:
-                link.failed(RETRY_SILENT_SECONDS if len(self._links) > 1 else RETRY_CONNECT_SECONDS)
+                self.leave_alone(RETRY_CONNECT_SECONDS if self._only else RETRY_SILENT_SECONDS)
                 failure = EnclaveDown("The enclave did not answer in time; the request can be repeated.")
             except (EnclaveDown, EnclaveUntrusted) as error:
                 failure = error
         raise failure
 
     async def verdict(self) -> Verdict:
-        """On the enclave that gave us our certificate."""
+        """On the enclave that gave us the certificate."""
         return (await self._current_leaf()).verdict
 
+    def leave_alone(self, seconds: float) -> None:
+        """Do not ask it for a while."""
+        self.retry_at = monotonic() + seconds
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+
     def close(self) -> None:
-        """End all connections."""
+        """End the connection."""
         if self._renewing is not None:
             self._renewing.cancel()
-        for link in self._links:
-            if link.channel is not None:
-                link.channel.close()
+        if self._channel is not None:
+            self._channel.close()
 
-    def _next(self) -> _Link | None:
-        """The first that is not to be left alone; it stays first."""
-        present = monotonic()
-        for link in self._links:
-            if link.retry_at <= present:
-                self._links.remove(link)
-                self._links.insert(0, link)
-                return link
-        return None
-
-    async def _ask(self, link: _Link, channel: Channel, request: Request) -> Answer:
+    async def _call(self, channel: Channel, request: Request) -> Answer:
         try:
             return await channel.call(request)
         except EnclaveDown:
             # A certificate that is refused shows only now: TLS 1.3 tells the client after the handshake.
             if not channel.answered and not channel.usable:
-                self._forget(link.leaf)
+                self._forget(self._channel_leaf)
             raise
 
-    async def _connected(self, link: _Link) -> Channel:
+    async def _connected(self) -> Channel:
         leaf = await self._current_leaf()
-        if link.channel is not None and link.channel.usable and link.leaf is leaf:
-            return link.channel
-        async with link.lock:
-            if link.channel is None or not link.channel.usable or link.leaf is not leaf:
-                former = link.channel
+        if self._channel is not None and self._channel.usable and self._channel_leaf is leaf:
+            return self._channel
+        async with self._connecting:
+            if self._channel is None or not self._channel.usable or self._channel_leaf is not leaf:
+                former = self._channel
                 try:
-                    link.channel = await connect(*link.address, leaf.context, self._program)
+                    self._channel = await connect(*self._address, leaf.context, self._program)
                 except EnclaveDown as error:
                     if isinstance(error.__cause__, ssl.SSLError):
                         self._forget(leaf)
                     else:
-                        link.failed(RETRY_CONNECT_SECONDS)
+                        self.leave_alone(RETRY_CONNECT_SECONDS)
                     raise
-                link.leaf = leaf
+                self._channel_leaf = leaf
                 if former is not None:
                     former.leave()
-            return link.channel
+            return self._channel
 
     def _forget(self, leaf: Leaf | None) -> None:
         if leaf is self._leaf:
@@ -159,28 +146,82 @@ class Links:
         try:
             async with self._enrolling:
                 await self._enrol()
-        except (EnclaveDown, EnclaveUntrusted, EnclaveRefused) as error:
+        except (EnclaveDown, EnclaveUntrusted) as error:
             self._renew_at = now().timestamp() + RETRY_CONNECT_SECONDS
             _log.warning("enclave certificate not renewed", program=self._program, error=error.detail)
 
     async def _enrol(self) -> None:
-        """With the first replica that will; all of them give certificates of the same authority."""
+        """Let the enclave prove itself, and get a certificate from it. Raises EnclaveDown, EnclaveUntrusted."""
+        try:
+            async with (
+                asyncio.timeout(CONNECT_TIMEOUT_SECONDS if self._only else FAILOVER_SECONDS),
+                visit(self._address, self._program, self._trust) as visiting,
+            ):
+                leaf = await visiting.enrol(self._identity)
+        except EnclaveRefused as error:
+            raise EnclaveUntrusted(f"The enclave does not enrol {self._identity.name}: {error.detail}") from error
+        except TimeoutError as error:
+            raise EnclaveDown("The enclave did not answer in time; the request can be repeated.") from error
+        present = now().timestamp()
+        self._leaf, self._renew_at = leaf, present + (leaf.expires_at - present) / 2
+
+
+class Links:
+    """One program at one or more addresses; the one that answered last is asked first."""
+
+    def __init__(
+        self, addresses: Sequence[tuple[str, int]], program: Program, trust: Trust, identity: Identity
+    ) -> None:
+        only = len(addresses) == 1
+        self.replicas = tuple(Link(address, program, trust, identity, only=only) for address in addresses)
+        self._order = list(self.replicas)
+
+    async def call(self, request: Request, *, patient: bool = False) -> Answer:
+        """The answer of whichever replica gives one; every call is safe to repeat.
+
+        Args:
+            patient: the call takes its time: do not ask another replica because of silence.
+
+        Raises:
+            EnclaveDown: none answers.
+            EnclaveUntrusted: what answers is no enclave that the manifest lists.
+        """
         failure: Failure = EnclaveDown("The enclave cannot be reached; the request can be repeated.")
-        for link in list(self._links):
+        for _ in self.replicas:
+            link = self._next()
+            if link is None:
+                break
             try:
-                async with (
-                    asyncio.timeout(CONNECT_TIMEOUT_SECONDS if len(self._links) == 1 else FAILOVER_SECONDS / 2),
-                    visit(link.address, self._program, self._trust) as visiting,
-                ):
-                    leaf = await visiting.enrol(self._identity)
+                return await link.ask(request, patient=patient)
             except (EnclaveDown, EnclaveUntrusted) as error:
                 failure = error
-            except EnclaveRefused as error:
-                failure = EnclaveUntrusted(f"The enclave does not enrol {self._identity.name}: {error.detail}")
-            except TimeoutError:
-                failure = EnclaveDown("The enclave did not answer in time; the request can be repeated.")
-            else:
-                present = now().timestamp()
-                self._leaf, self._renew_at = leaf, present + (leaf.expires_at - present) / 2
-                return
+                self._order.remove(link)
+                self._order.append(link)
         raise failure
+
+    async def call_first(self, request: Request) -> Answer:
+        """Of the replica that answered last."""
+        return await self._order[0].ask(request)
+
+    def leave_first(self) -> None:
+        """The replica that answered last is of no use for a while."""
+        self._order[0].leave_alone(RETRY_SILENT_SECONDS)
+
+    async def verdict(self) -> Verdict:
+        """On the enclave that answered last."""
+        return await self._order[0].verdict()
+
+    def close(self) -> None:
+        """End all connections."""
+        for link in self.replicas:
+            link.close()
+
+    def _next(self) -> Link | None:
+        """The first that is not to be left alone; it stays first."""
+        present = monotonic()
+        for link in self._order:
+            if link.retry_at <= present:
+                self._order.remove(link)
+                self._order.insert(0, link)
+                return link
+        return None

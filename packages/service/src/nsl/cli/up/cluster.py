@@ -12,14 +12,16 @@ from pathlib import Path
 from msgspec.json import encode
 from msgspec.structs import replace
 
-from nsl.adapters.enclave import Identity, Trust, Visit, visit
+from nsl.adapters.enclave import Identity, RegisterStore, Trust, Visit, visit
 from nsl.adapters.enclave.trust import read_constitution
 from nsl.cli.custodian import (
     CustodianKeys,
+    RegisterFile,
     approve_now,
     bootstrap,
     join,
     packages,
+    proceed,
     read_packages,
     recover,
     write_packages,
@@ -31,12 +33,12 @@ from nsl_protocol.attestation.verify import TrustAnchor
 from nsl_protocol.cluster.constitution import GENESIS_FILE, PRESENT_FILE
 from nsl_protocol.cluster.custody import Act
 from nsl_protocol.cluster.manifest import Manifest, Program, SignedManifest, sign_off
+from nsl_protocol.enclave.agreement import Certificate
 from nsl_protocol.enclave.membership import Founded
 from nsl_protocol.enclave.messages import GetStatus, Status
 
 CLIENT = "service"
 CUSTODIAN = "development"
-READY = "ready"
 
 
 @dataclass(frozen=True)
@@ -88,12 +90,11 @@ class DevelopmentCluster:
         ``settings``: further fields of the manifest.
         """
         self.manifests.mkdir(mode=0o700, parents=True, exist_ok=True)
-        custodian_file = self.directory / "custodian.json"
-        if not custodian_file.exists():
-            CustodianKeys.new(CUSTODIAN).write(custodian_file)
+        if not self._custodian.exists():
+            CustodianKeys.new(CUSTODIAN).write(self._custodian)
         if not self.client_key.exists():
             Identity.make(self.client_key)
-        custodian = CustodianKeys.read(custodian_file)
+        custodian = CustodianKeys.read(self._custodian)
         programs: dict[Program, tuple[EnclaveRule, ...]] = {Program.KME: (EnclaveRule(mrenclave=mrenclave),)}
         genesis = self.manifests / GENESIS_FILE
         if not genesis.exists():
@@ -108,10 +109,11 @@ class DevelopmentCluster:
             following = replace(wanted, version=version, cluster=constitution.cluster.hex())
             _write(self.manifests / PRESENT_FILE, sign_off(following).signed_by(custodian.name, custodian.signing))
 
-    async def establish(self, addresses: Sequence[tuple[str, int]], *, may_found: bool) -> str:
-        """See to it that every replica has the root; what was done, in a sentence.
+    async def establish(self, addresses: Sequence[tuple[str, int]], register: RegisterStore, *, may_found: bool) -> str:
+        """See to it that every replica has the root of the present epoch; what was done, in a sentence.
 
         Args:
+            register: of the database that is gone on with.
             may_found: nothing hangs on an older root, so a new one may be made where there is none.
 
         Raises:
@@ -120,23 +122,33 @@ class DevelopmentCluster:
         async with AsyncExitStack() as stack:
             trust = self.trust()
             visits = [await stack.enter_async_context(visit(each, Program.KME, trust)) for each in addresses]
-            waiting = [each for each in visits if not await _is_ready(each)]
-            ready = [each for each in visits if each not in waiting]
-            done = "the root was sealed"
-            if not ready:
-                done = await self._begin(waiting[0], may_found=may_found)
-                ready.append(waiting.pop(0))
+            epochs = [await _epoch(each) for each in visits]
+            first = visits[epochs.index(max(epochs))]
+            certificate = (await register.kept()).certificate
+            if not any(epochs):
+                done = await self._begin(first, certificate, may_found=may_found)
+            elif certificate is not None and epochs.count(max(epochs)) <= certificate.head.others_to_hear:
+                done = await self._proceed(first, certificate)
             else:
-                self._keep(await packages(ready[0]))
+                done = "the root was sealed"
+                self._keep(await packages(first))
+            present = await _epoch(first)
+            waiting = [each for each in visits if await _epoch(each) < present]
             for each in waiting:
-                await join(ready[0], each)
+                await join(first, each)
             return f"{done}; {len(waiting)} joined" if waiting else done
 
-    async def _begin(self, first: Visit, *, may_found: bool) -> str:
-        custodian = CustodianKeys.read(self.directory / "custodian.json")
+    async def _proceed(self, first: Visit, certificate: Certificate) -> str:
+        """Too few are left of those that were run before: they cannot know that they miss nothing."""
+        custodian, register = CustodianKeys.read(self._custodian), RegisterFile.of(certificate)
+        found = await proceed(first, await approve_now(first, Act.PROCEED, [custodian], register))
+        return f"one replica goes on, in epoch {found.epoch}"
+
+    async def _begin(self, first: Visit, certificate: Certificate | None, *, may_found: bool) -> str:
+        custodian = CustodianKeys.read(self._custodian)
         if self._packages.exists():
             package = read_packages(self._packages)[custodian.name]
-            found = await recover(first, custodian, package)
+            found = await recover(first, custodian, package, certificate)
             if not isinstance(found, Founded):
                 raise NotReady("The development custodian's share is not enough: the cluster has other custodians.")
             self._keep(found)
@@ -150,6 +162,10 @@ class DevelopmentCluster:
         return "the root was made"
 
     @property
+    def _custodian(self) -> Path:
+        return self.directory / "custodian.json"
+
+    @property
     def _packages(self) -> Path:
         return self.directory / "packages.json"
 
@@ -159,9 +175,9 @@ class DevelopmentCluster:
             write_packages(self._packages, found.packages)
 
 
-async def _is_ready(replica: Visit) -> bool:
-    status = await replica.ask(Status, GetStatus())
-    return status.phase == READY
+async def _epoch(replica: Visit) -> int:
+    """0: it has no root."""
+    return (await replica.ask(Status, GetStatus())).epoch
 
 
 def _write(path: Path, signed: SignedManifest) -> None:

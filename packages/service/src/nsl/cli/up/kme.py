@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nsl.adapters.enclave import PostgresRegister
 from nsl.cli.up.cluster import DevelopmentCluster
 from nsl.cli.up.errors import NotReady
 from nsl.cli.up.process import Child, ProcessSpec, console_script, inherited_environment, run
 from nsl.cli.up.state import StateFolder
 from nsl.cli.up.supervisor import Supervisor
+from nsl.kit.db import Database
 
 PROGRAM = "kme"
 
@@ -71,11 +73,15 @@ def development_cluster(state: StateFolder) -> DevelopmentCluster:
     return DevelopmentCluster(directory)
 
 
-async def start_cluster(
-    supervisor: Supervisor, cluster: DevelopmentCluster, replicas: Sequence[Kme], *, may_found: bool
-) -> str:
-    """Start the replicas and give them their root; what was done. Raises NotReady."""
+async def start_cluster(supervisor: Supervisor, cluster: DevelopmentCluster, replicas: Sequence[Kme]) -> None:
+    """Start the replicas; they have no root yet. Raises NotReady."""
     cluster.prepare(await replicas[0].mrenclave(), replicas=len(replicas))
     for replica in replicas:
         await supervisor.start(replica.spec())
-    return await cluster.establish([("127.0.0.1", replica.port) for replica in replicas], may_found=may_found)
+
+
+async def establish(cluster: DevelopmentCluster, replicas: Sequence[Kme], owner_url: str, *, may_found: bool) -> str:
+    """Give the replicas their root, by the database that they go on with; what was done. Raises NotReady."""
+    async with Database(owner_url, connections_max=1) as owner:
+        addresses = [("127.0.0.1", replica.port) for replica in replicas]
+        return await cluster.establish(addresses, PostgresRegister(owner), may_found=may_found)

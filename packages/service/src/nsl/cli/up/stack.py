@@ -13,7 +13,7 @@ from typing import Any, Self
 import httpx
 
 from nsl.cli.up.errors import NotReady, ProgramMissing
-from nsl.cli.up.kme import Kme, development_cluster, start_cluster
+from nsl.cli.up.kme import Kme, development_cluster, establish, start_cluster
 from nsl.cli.up.n3 import MAGIC, N3Node
 from nsl.cli.up.neox import NeoxNode
 from nsl.cli.up.neox.rules import CHAIN_ID
@@ -187,12 +187,13 @@ class Stack:
         self.postgres = Postgres.at(self.state)
         self.cluster = development_cluster(self.state)
         self.kmes = [Kme.at(self.state, self.cluster, number + 1) for number in range(self.options.kme_replicas)]
-        parts = [self._start_postgres(), self._start_kme()]
+        parts = [self._start_postgres(), start_cluster(self._supervisor, self.cluster, self.kmes)]
         if self.options.network == DEVNET:
             parts += [self._start_n3(), self._start_neox()]
         else:
             self._network = await settings_of(self.options.network)
         await _together(*parts)
+        await self._establish()
         await _together(self._start_service(API), self._start_service(WORKER_PROCESS), self._bootstrap())
         await self._until_ready()
 
@@ -215,8 +216,10 @@ class Stack:
             await migrate.apply(self.postgres.url(OWNER), phase)
         self._progress("PostgreSQL 18 is ready, migrated")
 
-    async def _start_kme(self) -> None:
-        done = await start_cluster(self._supervisor, self.cluster, self.kmes, may_found=not self.credentials.exists())
+    async def _establish(self) -> None:
+        """Give the key enclaves their root, by the database that they go on with."""
+        may_found = not self.credentials.exists()
+        done = await establish(self.cluster, self.kmes, self.postgres.url(OWNER), may_found=may_found)
         layers = (self._supervisor.child(self.kmes[0].name).ready_line() or {}).get("layers", [])
         self._progress(f"key enclave is ready, simulated ({', '.join(layers) or 'no isolation layers'}); {done}")
 

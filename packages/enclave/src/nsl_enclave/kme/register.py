@@ -1,0 +1,371 @@
+"""The replica's part in the register of keys: what it believes, what it accepts, and how long it may sign by itself.
+
+A change is made in three steps that a host carries: one member makes a record of it, members accept it (each durably,
+and at most one record for a number), and with a majority of acks it holds. Any two majorities have a member in common,
+so no two changes of one number ever hold. A member signs under a lease that a majority has granted: one of them knows
+of every change that holds, and tells. After a restart a replica knows only what it sealed, which a host can bring back
+from long ago; so it grants and accepts nothing until enough others have told it how far they are.
+"""
+
+import hashlib
+import hmac
+from collections import OrderedDict
+from collections.abc import Callable
+
+from msgspec.msgpack import encode
+from msgspec.structs import replace
+
+from nsl_enclave.kernel.clock import monotonic, random_bytes
+from nsl_enclave.kernel.errors import Refusal
+from nsl_enclave.kme.state import Registered, Root
+from nsl_enclave.kme.wrapping import NOTHING, Opened
+from nsl_protocol.cluster.register import EMPTY, Leaf, Path, edition_at, entered
+from nsl_protocol.enclave.agreement import (
+    Accept,
+    Ack,
+    Ask,
+    AskLease,
+    Candidate,
+    Certificate,
+    Conclude,
+    Enlistment,
+    Entry,
+    GetHead,
+    GrantLease,
+    Head,
+    HeadShown,
+    Lease,
+    Leased,
+    Record,
+    Show,
+    TakeLease,
+)
+from nsl_protocol.enclave.wrapped import WrappedKey, WrappedTokenKey
+from nsl_protocol.errors import CodecError
+
+MEMBER_BYTES = 16
+_NONCE_BYTES = 32
+_ASKS_KEPT = 64
+
+
+class Macs:
+    """What replicas of one cluster believe each other by: HMAC-SHA256 under keys that follow from the roots."""
+
+    def __init__(self, root: Root) -> None:
+        self._keys = root.register_keys()
+
+    def make(self, kind: str, content: bytes) -> bytes:
+        """Under the latest root."""
+        return _mac(self._keys[0], kind, content)
+
+    def holds(self, kind: str, content: bytes, mac: bytes) -> bool:
+        """Under any root that is known here."""
+        return any(hmac.compare_digest(_mac(key, kind, content), mac) for key in self._keys)
+
+    def certify(self, head: Head) -> Certificate:
+        """That a majority has accepted it."""
+        return Certificate(head, self.make("head", encode(head)))
+
+    def certified(self, certificate: Certificate) -> bool:
+        """Whether a replica of this cluster said so."""
+        return self.holds("head", encode(certificate.head), certificate.mac)
+
+
+def first(macs: Macs, epoch: int) -> Registered:
+    """An empty register, of which this replica is the only member."""
+    member = random_bytes(MEMBER_BYTES)
+    return Registered(member, macs.certify(Head(epoch, 0, EMPTY, (member,))))
+
+
+def alone(macs: Macs, epoch: int, former: Certificate) -> Registered:
+    """The same register in a new epoch, of which this replica is the only member."""
+    member = random_bytes(MEMBER_BYTES)
+    return Registered(member, macs.certify(Head(epoch, former.head.number + 1, former.head.root, (member,))))
+
+
+class Register:
+    """
+    Args:
+        state: where this replica is; ``keep`` makes another one durable.
+        fresh: it was given the root just now, and not by its own seal.
+        changed: is told what has another edition now, or None: anything may.
+    """
+
+    def __init__(
+        self,
+        macs: Macs,
+        state: Registered,
+        keep: Callable[[Registered], None],
+        changed: Callable[[Entry | None], None],
+        *,
+        fresh: bool,
+    ) -> None:
+        self._macs = macs
+        self._state = state
+        self._keep = keep
+        self._changed = changed
+        self._current = fresh or self._alone
+        self._asked: OrderedDict[bytes, float] = OrderedDict()  # several hosts may ask at a time
+        self._leased_until = 0.0
+        self._fenced = False
+
+    @property
+    def head(self) -> Head:
+        """The newest that is known to hold."""
+        return self._state.certificate.head
+
+    @property
+    def certificate(self) -> Certificate:
+        """Of the head."""
+        return self._state.certificate
+
+    def lease_seconds(self) -> int | None:
+        """How long it may go on signing. None: it needs no lease, being the only member. 0: another epoch has begun."""
+        if self._fenced:
+            return 0
+        return None if self._alone else max(0, int(self._leased_until - monotonic()))
+
+    def insist_on_lease(self) -> None:
+        """Raises Refusal: the lease has run out, or none was ever granted."""
+        if self._fenced or (not self._alone and self._leased_until <= monotonic()):
+            raise Refusal("NO_LEASE", "This replica signs only while a majority of the cluster has granted it a lease.")
+
+    def insist_on_newest(self, certificate: Certificate) -> None:
+        """That no change is under way, and none is known here that is not in what was brought.
+
+        Raises:
+            Refusal: ``OTHER_ACCEPTED``, or as ``adopt`` says.
+        """
+        self.adopt(certificate)
+        if self._state.accepted is not None:
+            raise Refusal("OTHER_ACCEPTED", "A change was accepted here that the database has nothing written of.")
+
+    def check(self, request: Show, edition: bytes) -> None:
+        """That the register has exactly this edition of what is shown.
+
+        Raises:
+            Refusal: ``NOT_REGISTERED``; ``PATH_WRONG``, where the path is of another moment.
+        """
+        accepted, index = self._state.accepted, request.item.index
+        if accepted is not None and accepted.leaf is not None and accepted.leaf.index == index:
+            # Once a change was accepted the former edition is not taken up any more, whether it comes to hold or not.
+            raise Refusal("PATH_WRONG", "The stored key is being replaced: read it anew.")
+        present = self._present(index, request.path)
+        if present != edition:
+            what = "never entered into" if present is None else "not the present edition in"
+            raise Refusal("NOT_REGISTERED", f"The stored key is {what} the register of keys.")
+
+    def propose[T](
+        self, certificate: Certificate, entry: WrappedKey | WrappedTokenKey, opened: Opened[T], path: Path
+    ) -> Record:
+        """The record that enters a key, or another edition of it.
+
+        Raises:
+            Refusal: ``NOT_REGISTERED``: it does not take the present edition's place.
+        """
+        self.insist_on_newest(certificate)
+        if (self._present(entry.index, path) or NOTHING) != opened.replaces:
+            raise Refusal("NOT_REGISTERED", "The wrapped key takes the place of another edition than the present one.")
+        leaf = Leaf(entry.index, opened.edition)
+        root = entered(leaf, path)[-1].hash
+        return self._record(replace(self.head, number=self.head.number + 1, root=root), entry, leaf)
+
+    def enlist(self, certificate: Certificate, entry: Enlistment, members_max: int) -> Record:
+        """The record that makes a candidate a member, in somebody's place or in a free one.
+
+        Raises:
+            Refusal: ``NOT_A_CANDIDATE``, or ``CLUSTER_FULL``.
+        """
+        self.insist_on_newest(certificate)
+        candidate, members = entry.candidate, self.head.members
+        genuine = self._macs.holds("candidate", _candidate(candidate.member, candidate.epoch), candidate.mac)
+        if not genuine or candidate.epoch != self.head.epoch or candidate.member in members:
+            raise Refusal("NOT_A_CANDIDATE", "It is no replica of this epoch, or a member already.")
+        remaining = tuple(each for each in members if each != entry.leaves)
+        if entry.leaves is not None and len(remaining) == len(members):
+            raise Refusal("NOT_A_CANDIDATE", "Whose place it should take is no member.")
+        if len(remaining) >= members_max:
+            raise Refusal("CLUSTER_FULL", f"The manifest has {members_max} replicas: name the one that leaves.")
+        head = replace(self.head, number=self.head.number + 1, members=(*remaining, candidate.member))
+        return self._record(head, entry, None)
+
+    def accept(self, request: Accept) -> Ack:
+        """Take a record up; on return it is on the disk. The same once more gives the same answer.
+
+        Raises:
+            Refusal: ``CATCHING_UP``: ask for a lease first; ``OTHER_ACCEPTED``; ``NOT_A_MEMBER``; ``BEHIND``.
+        """
+        if request.record.head != self.head:
+            self.adopt(request.certificate)
+        return self._accept(request.record)
+
+    def conclude(self, request: Conclude) -> Certificate:
+        """The change holds, if these acks and our own are a majority.
+
+        Raises:
+            Refusal: ``NO_MAJORITY``.
+        """
+        record = request.record
+        if record.head == self.head:
+            return self._state.certificate
+        self.adopt(request.certificate)
+        self._insist_on_next(record)
+        digest, members = record.head.digest, self.head.members
+        acks = {ack.member for ack in request.acks if ack.head == digest and self._acked(ack)}
+        if self._state.member in members and self._current:
+            acks.add(self._accept(record).member)
+        acks &= set(members)
+        if len(acks) < self.head.majority:
+            raise Refusal("NO_MAJORITY", f"{len(acks)} of {len(members)} replicas have accepted the change.")
+        self._take_up(self._macs.certify(record.head))
+        return self._state.certificate
+
+    def adopt(self, certificate: Certificate) -> None:
+        """Take up a later head.
+
+        Raises:
+            Refusal: ``DATABASE_OLDER``: it is an earlier one than this replica knows to hold; ``OTHER_EPOCH``: a later
+                epoch has begun without it; ``NOT_CERTIFIED``.
+        """
+        head = certificate.head
+        if head == self.head:
+            return
+        if not self._macs.certified(certificate):
+            raise Refusal("NOT_CERTIFIED", "The register is of another cluster, or of a root not known here.")
+        if head.order < self.head.order:
+            raise Refusal(
+                "DATABASE_OLDER",
+                f"The database has change {head.number} of epoch {head.epoch}; this replica knows of change "
+                f"{self.head.number} of epoch {self.head.epoch}. What is between them was lost or taken away.",
+            )
+        if head.epoch != self.head.epoch:
+            self._fenced = True
+            raise Refusal("OTHER_EPOCH", f"Epoch {head.epoch} has begun: let this replica join again.")
+        self._take_up(certificate)
+
+    def shown(self, _: GetHead) -> HeadShown:
+        """Where this replica is."""
+        member, epoch = self._state.member, self.head.epoch
+        candidate = Candidate(member, epoch, self._macs.make("candidate", _candidate(member, epoch)))
+        record = self._state.accepted
+        accepted = None if record is None else record.head.digest
+        return HeadShown(self._state.certificate, accepted, candidate, self._current, self.lease_seconds())
+
+    def ask(self, request: AskLease) -> Ask:
+        """A wish for a lease; the time counts from here."""
+        self.adopt(request.certificate)
+        member, nonce = self._state.member, random_bytes(_NONCE_BYTES)
+        self._asked[nonce] = monotonic()
+        if len(self._asked) > _ASKS_KEPT:
+            self._asked.popitem(last=False)
+        return Ask(member, nonce, self._macs.make("ask", member + nonce))
+
+    def grant(self, request: GrantLease) -> Lease:
+        """How far this replica is, which the asker must reach first.
+
+        Raises:
+            Refusal: ``NOT_A_MEMBER``: one of the two is none.
+        """
+        self.adopt(request.certificate)
+        asked, members = request.ask, self.head.members
+        if not self._macs.holds("ask", asked.member + asked.nonce, asked.mac):
+            raise Refusal("NOT_A_MEMBER", "No replica of this cluster has asked that.")
+        if asked.member not in members or self._state.member not in members:
+            raise Refusal("NOT_A_MEMBER", "A lease is granted by a member to a member.")
+        state = self._state
+        unsigned = Lease(state.member, asked.nonce, *self.head.order, state.accepted, self._current, b"")
+        return replace(unsigned, mac=self._macs.make("lease", unsigned.content))
+
+    def take(self, request: TakeLease, seconds: int) -> Leased:
+        """What the others have answered: whether this replica is up to date, and whether it has a lease.
+
+        What one of them has accepted may hold already, so it is accepted here before anything is signed by the former.
+
+        Raises:
+            Refusal: ``BEHIND``: one of them is further than the certificate that was brought; ``OTHER_ACCEPTED``: two
+                have accepted different changes, which only a database that was brought back can lead to.
+        """
+        self.adopt(request.certificate)
+        members, own = self.head.members, self._state.member
+        asked_at = self._asked.pop(request.nonce, None)
+        if asked_at is None or own not in members:
+            return Leased(self.lease_seconds())
+        answers = {
+            each.member: each
+            for each in request.leases
+            if each.nonce == request.nonce and each.member != own and each.member in members and self._genuine(each)
+        }
+        if any((each.epoch, each.number) > self.head.order for each in answers.values()):
+            raise Refusal("BEHIND", "Another replica is further: bring the certificate of the head that it is at.")
+        under_way = [each.accepted for each in answers.values()] + [self._state.accepted]
+        following = {each.head: each for each in under_way if each is not None and each.previous == self.head.digest}
+        if len(following) > 1:
+            raise Refusal("OTHER_ACCEPTED", f"Replicas have accepted different changes {self.head.number + 1}.")
+        if len(answers) >= self.head.others_to_hear:
+            self._current = True
+        if self._current:
+            for record in following.values():
+                self._accept(record)
+        if self._current and 1 + sum(each.current for each in answers.values()) >= self.head.majority:
+            self._leased_until = asked_at + seconds
+        return Leased(self.lease_seconds())
+
+    @property
+    def _alone(self) -> bool:
+        return self.head.members == (self._state.member,)
+
+    def _present(self, index: bytes, path: Path) -> bytes | None:
+        try:
+            return edition_at(self.head.root, index, path)
+        except CodecError as error:
+            raise Refusal("PATH_WRONG", f"The path {error.reason}: read it anew.") from error
+
+    def _record(self, head: Head, entry: Entry, leaf: Leaf | None) -> Record:
+        unsigned = Record(self.head.digest, head, entry, leaf, b"")
+        return replace(unsigned, mac=self._macs.make("record", unsigned.content))
+
+    def _insist_on_next(self, record: Record) -> None:
+        if not self._macs.holds("record", record.content, record.mac):
+            raise Refusal("NOT_CERTIFIED", "No replica of this cluster has made that record.")
+        if record.previous != self.head.digest:
+            raise Refusal("BEHIND", f"The record does not follow change {self.head.number}, which this replica is at.")
+
+    def _accept(self, record: Record) -> Ack:
+        digest = record.head.digest
+        if record.head != self.head:
+            self._insist_on_next(record)
+            if self._state.member not in self.head.members:
+                raise Refusal("NOT_A_MEMBER", "This replica is no member yet.")
+            if not self._current:
+                raise Refusal("CATCHING_UP", "This replica was restarted and has not heard from the others yet.")
+            accepted = self._state.accepted
+            if accepted is not None and accepted != record:
+                raise Refusal("OTHER_ACCEPTED", f"Another change {record.head.number} was accepted here.")
+            if accepted is None:
+                self._save(replace(self._state, accepted=record))
+                self._changed(record.entry)
+        return Ack(self._state.member, digest, self._macs.make("ack", self._state.member + digest))
+
+    def _take_up(self, certificate: Certificate) -> None:
+        accepted = self._state.accepted
+        self._save(replace(self._state, certificate=certificate, accepted=None))
+        if accepted is None or accepted.head != certificate.head:
+            self._changed(None)
+
+    def _save(self, state: Registered) -> None:
+        self._keep(state)
+        self._state = state
+
+    def _acked(self, ack: Ack) -> bool:
+        return self._macs.holds("ack", ack.member + ack.head, ack.mac)
+
+    def _genuine(self, lease: Lease) -> bool:
+        return self._macs.holds("lease", lease.content, lease.mac)
+
+
+def _candidate(member: bytes, epoch: int) -> bytes:
+    return member + epoch.to_bytes(8)
+
+
+def _mac(key: bytes, kind: str, content: bytes) -> bytes:
+    return hmac.digest(key, kind.encode() + b"\0" + content, hashlib.sha256)

@@ -1,0 +1,21 @@
+-- name: read
+SELECT certificate, pending FROM key_register
+
+-- name: path
+-- One statement, so that the nodes are those of this certificate.
+SELECT r.certificate, r.pending, n.position, n.hash, n.leaf
+FROM key_register r LEFT JOIN key_register_nodes n ON n.position = ANY(%(positions)s)
+
+-- name: lock
+SELECT certificate, pending FROM key_register FOR UPDATE
+
+-- name: propose
+UPDATE key_register SET pending = %(pending)s
+
+-- name: settle
+UPDATE key_register SET certificate = %(certificate)s, pending = NULL
+
+-- name: write_nodes
+INSERT INTO key_register_nodes (position, hash, leaf)
+SELECT * FROM unnest(%(positions)s::bytea[], %(hashes)s::bytea[], %(leaves)s::bytea[])
+ON CONFLICT (position) DO UPDATE SET hash = excluded.hash, leaf = excluded.leaf
