@@ -43,6 +43,8 @@ class Enclave:
         phase: what it says itself: ``starting`` until it has the root, then ``ready``.
         last_attested_at: when a quote of it was accepted last.
         collateral_expires_at: until when its quotes can be verified with what is known of its platform.
+        register: the change of the register of keys that it is at.
+        lease_seconds: how long it may sign without the others; None: it needs no lease, or nothing is known of it.
         reasons: why it is refused.
     """
 
@@ -55,6 +57,8 @@ class Enclave:
     seal: str | None = None
     epoch: int | None = None
     manifest_version: int | None = None
+    register: int | None = None
+    lease_seconds: int | None = None
     last_attested_at: datetime | None = None
     collateral_expires_at: datetime | None = None
     reasons: tuple[Reason, ...] = ()

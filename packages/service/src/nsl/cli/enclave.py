@@ -11,6 +11,9 @@ from nsl.cli.connection import AsJson, Credentials, connect
 from nsl.cli.enclave_connection import Addresses, Manifests, Root, anchors, not_there, run, visiting
 from nsl.cli.output import explained, show_json, show_list, show_record
 
+#: of a single replica, by docs/threat-model.md
+ALONE = "it cannot notice an older database that comes with its own seal of the same time"
+
 app = typer.Typer(no_args_is_help=True, help="Enclaves: look at them, verify them, and keep the key cluster.")
 manifest_app = typer.Typer(no_args_is_help=True, help="The cluster's manifest: sign it, apply it.")
 app.add_typer(manifest_app, name="manifest")
@@ -83,7 +86,11 @@ def status(addresses: Addresses, as_json: AsJson = False) -> None:
         "ERROR": "error",
     }  # fmt: skip
     with explained():
-        show_list(run(_statuses(addresses)), columns, as_json=as_json)
+        found = run(_statuses(addresses))
+        show_list(found, columns, as_json=as_json)
+        for each in found:
+            if each.get("register") is not None and each["lease_seconds"] is None and each["phase"] == "ready":
+                typer.echo(f"{each['address']} is its cluster's only member: {ALONE}.", err=True)
 
 
 @app.command()

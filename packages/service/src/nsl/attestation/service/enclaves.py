@@ -1,6 +1,7 @@
 """This layer's own enclaves: looked at again and again, and shown to whoever wants to verify them himself."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -31,6 +32,8 @@ _attested = Gauge("nsl_enclave_last_attested_timestamp_seconds", "When a quote o
 _expires = Gauge("nsl_enclave_collateral_expiry_timestamp_seconds", "Until when its quotes can be verified", _LABELS)
 _manifest = Gauge("nsl_enclave_manifest_version", "The manifest that it goes by", _LABELS)
 _tcb = Gauge("nsl_enclave_tcb_up_to_date", "1 when the policy takes its platform's TCB status, else 0", _LABELS)
+_register = Gauge("nsl_enclave_register_number", "The change of the register of keys that it is at", _LABELS)
+_lease = Gauge("nsl_enclave_lease_seconds", "How long it may sign without the others; +Inf: it needs no lease", _LABELS)
 _log = structlog.get_logger("nsl.attestation")
 
 
@@ -125,6 +128,8 @@ class Enclaves:
             seal=status.seal,
             epoch=status.epoch,
             manifest_version=status.manifest_version,
+            register=status.register,
+            lease_seconds=status.lease_seconds,
         )
 
 
@@ -155,3 +160,6 @@ def _measure(enclave: Enclave) -> None:
         _expires.labels(*labels).set(enclave.collateral_expires_at.timestamp())
     if enclave.manifest_version is not None:
         _manifest.labels(*labels).set(enclave.manifest_version)
+    if enclave.register is not None:
+        _register.labels(*labels).set(enclave.register)
+        _lease.labels(*labels).set(math.inf if enclave.lease_seconds is None else enclave.lease_seconds)

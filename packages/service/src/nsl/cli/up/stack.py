@@ -222,6 +222,8 @@ class Stack:
         done = await establish(self.cluster, self.kmes, self.postgres.url(OWNER), may_found=may_found)
         layers = (self._supervisor.child(self.kmes[0].name).ready_line() or {}).get("layers", [])
         self._progress(f"key enclave is ready, simulated ({', '.join(layers) or 'no isolation layers'}); {done}")
+        if len(self.kmes) == 1:
+            self._progress("one key enclave alone cannot notice an older database with its seal of then; three can")
 
     async def _start_n3(self) -> None:
         node = N3Node.at(self.state, block_time_ms=self.options.n3_block_time_ms)
