@@ -137,6 +137,9 @@ async def test_an_older_database_is_refused_until_custodians_accept_the_gap(
             while not await refused(client, key):
                 await asyncio.sleep(0.2)
         assert await refused(client, key), "and it stays so"
+        kme = (await client.health()).checks["kme"]
+        assert not kme.ok
+        assert "key enclaves" in (kme.detail or "")
     await enclave(stack, "register")
     await enclave(stack, "proceed", "--address", stack.kmes[1].address)
     await join_again(stack, 1)

@@ -29,7 +29,7 @@ COMMANDS = [
     ("attestation", "verify"), ("attestation", "check-cases"), ("attestation", "ias-report"),
     ("enclave", "list"), ("enclave", "evidence"), ("enclave", "status"), ("enclave", "custodian"),
     ("enclave", "client-key"), ("enclave", "bootstrap"), ("enclave", "join"), ("enclave", "recover"),
-    ("enclave", "request"), ("enclave", "packages"),
+    ("enclave", "request"), ("enclave", "packages"), ("enclave", "register"), ("enclave", "proceed"),
     ("enclave", "approve"), ("enclave", "root", "rotate"), ("enclave", "root", "retire"),
     ("enclave", "manifest", "sign"), ("enclave", "manifest", "apply"),
 ]  # fmt: skip

@@ -147,9 +147,13 @@ async def test_the_chain_survives_a_stop(tmp_path: Path) -> None:
         async with Rpc(node.url) as rpc:
             assert int(await rpc.call("eth_getBalance", RECIPIENT, "latest"), 16) == 123
             assert (await rpc.call("eth_getTransactionReceipt", paid))["status"] == "0x1"
-            assert (
-                int((await rpc.call("eth_getBlockByNumber", hex(height + 1), False))["baseFeePerGas"], 16) == 20 * GWEI
-            )
+            following = ("eth_getBlockByNumber", hex(height + 1), False)
+
+            async def mined() -> bool:
+                return await rpc.call(*following) is not None
+
+            await until(mined)
+            assert int((await rpc.call(*following))["baseFeePerGas"], 16) == 20 * GWEI
         await pay_neox(node, [Payment(RECIPIENT, 1)])
 
 

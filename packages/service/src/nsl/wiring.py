@@ -109,7 +109,7 @@ async def api(settings: Settings) -> AsyncIterator[Application]:
     ):
         keys = Keys(database, enclave)
         ledger = Ledger(found)
-        dependencies = {"database": Dependency(database.check, True), "kme": Dependency(enclave.status, True)}
+        dependencies = {"database": Dependency(database.check, True), "kme": Dependency(enclave.check, True)}
         dependencies["attestation"] = Dependency(enclaves.check, False)
         dependencies |= {name.value: Dependency(chain.height, False) for name, chain in found.items()}
         if common.redis is not None:

@@ -105,6 +105,11 @@ class EnclaveClient:
         """See to the replicas once. Raises EnclaveDown, NoMajority, DatabaseOlder."""
         await self._register.attend()
 
+    async def check(self) -> None:
+        """Raises EnclaveDown, EnclaveUntrusted, DatabaseOlder."""
+        self._insist_on_newest()
+        await self.status()
+
     async def status(self) -> Status:
         """Who answers. Mode and measurement are those of the quote that it proved itself by."""
         status = _expect(Status, await self._links.call(GetStatus()))
@@ -188,8 +193,7 @@ class EnclaveClient:
             NoMajority: none has.
             DatabaseOlder: the replicas said so when they were attended last; nothing goes on by such a database.
         """
-        if self._older is not None:
-            raise DatabaseOlder(self._older.detail)
+        self._insist_on_newest()
         answer = await self._links.call(request, patient=patient)
         for attempt in range(_ATTEMPTS):
             if not _is(answer, NO_LEASE):
@@ -199,6 +203,10 @@ class EnclaveClient:
             await self._register.attend()
             answer = await self._links.call(request, patient=patient)
         raise NoMajority("No key enclave has a lease to sign, and too few answer to grant one; repeat the request.")
+
+    def _insist_on_newest(self) -> None:
+        if self._older is not None:
+            raise DatabaseOlder(self._older.detail)
 
     async def _attend_always(self) -> None:
         while True:
