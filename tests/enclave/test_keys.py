@@ -22,7 +22,9 @@ from joserfc.jwk import RSAKey
 
 from nsl.adapters.enclave import EnclaveClient, EnclaveDown, EnclaveRefused
 from nsl_protocol.enclave.messages import (
+    CreateKey,
     Curve,
+    KeyCreated,
     Refused,
     Signable,
     Signature,
@@ -223,6 +225,19 @@ async def test_a_damaged_wrapped_key_is_refused_everywhere(client: EnclaveClient
         assert (
             await sign(client, made._replace(wrapped=bytes(damaged)), SignMessage(b"m"))
         ).code == "KEY_NOT_AUTHENTIC"
+
+
+async def test_a_key_that_was_never_entered_spoils_no_batch(client: EnclaveClient) -> None:
+    made = await new_key(client, Curve.ED25519)
+    name = KeyName(b"t" * 16, uuid4().bytes, 1)
+    answer = await client._links.call(CreateKey(name, Curve.ED25519, blind_signing=False))
+    assert isinstance(answer, KeyCreated)
+    good, bad = (
+        SignOrder(made.name, made.wrapped, SignMessage(b"m")),
+        SignOrder(name, answer.wrapped, SignMessage(b"m")),
+    )
+    results = await client.sign([bad, good, bad, good])
+    assert [each.code if isinstance(each, Refused) else "" for each in results] == ["NOT_REGISTERED", ""] * 2
 
 
 async def test_one_refusal_leaves_the_others_standing(client: EnclaveClient) -> None:

@@ -141,8 +141,12 @@ class EnclaveClient:
             unseen = [place for place, result in enumerate(results) if _is(result, NOT_SHOWN)]
             if not unseen:
                 break
-            items = {WrappedKey(orders[place].name, orders[place].wrapped) for place in unseen}
-            await asyncio.gather(*map(self._show, items))
+            items = {_item(orders[place]) for place in unseen}
+            refused = [each for each in await asyncio.gather(*map(self._shown, items)) if each is not None]
+            for item, why in refused:  # its own orders alone
+                for place in [each for each in unseen if _item(orders[each]) == item]:
+                    results[place] = why
+                    unseen.remove(place)
             for place, result in zip(unseen, await self._sign([orders[place] for place in unseen]), strict=True):
                 results[place] = result
         for result in results:
@@ -178,6 +182,14 @@ class EnclaveClient:
     async def _sign(self, orders: Sequence[SignOrder]) -> list[Signature | Refused]:
         answers = await asyncio.gather(*(self._work(Sign(tuple(part))) for part in _parts(orders)))
         return [result for answer in answers for result in _expect(Signed, answer).results]
+
+    async def _shown(self, item: WrappedKey) -> tuple[WrappedKey, Refused] | None:
+        """Why it cannot be; None: it was."""
+        try:
+            await self._show(item)
+        except EnclaveRefused as error:
+            return item, Refused(error.code, error.detail)
+        return None
 
     async def _show(self, item: Item) -> None:
         try:
@@ -223,6 +235,10 @@ class EnclaveClient:
                 _older.set(0)
                 _attended.set(now().timestamp())
             await pause(ATTEND_SECONDS)
+
+
+def _item(order: SignOrder) -> WrappedKey:
+    return WrappedKey(order.name, order.wrapped)
 
 
 def _is(answer: object, code: str) -> bool:
