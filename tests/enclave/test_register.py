@@ -112,6 +112,11 @@ def test_no_two_changes_of_one_number_hold(host: Host) -> None:
         assert shown(replica).certificate == host.certificate
 
 
+def signed(macs: Macs, ack: Ack) -> Ack:
+    """As a replica would."""
+    return replace(ack, mac=macs.make("ack", ack.content))
+
+
 def test_a_majority_is_of_members_who_have_accepted_exactly_this(host: Host) -> None:
     first, second, third = host.replicas
     item = unentered(first, 1)
@@ -119,8 +124,8 @@ def test_a_majority_is_of_members_who_have_accepted_exactly_this(host: Host) -> 
     record = first.ask(Record, Propose(newest, item, path), client())
     ack = second.ask(Ack, Accept(newest, record), client())
     macs = Macs(first.cluster.needed_root())
-    stranger = Ack(b"s" * 16, ack.head, macs.make("ack", b"s" * 16 + ack.head))
-    other_head = Ack(ack.member, b"h" * 32, macs.make("ack", ack.member + b"h" * 32))
+    stranger = signed(macs, replace(ack, speaker=replace(ack.speaker, member=b"s" * 16)))
+    other_head = signed(macs, replace(ack, head=b"h" * 32))
     own = third.ask(Ack, Accept(newest, record), client())
     for acks in ((), (own, own), (stranger,), (other_head,), (replace(ack, mac=bytes(32)),)):
         assert third.refusal(Conclude(newest, record, acks), client()).startswith("NO_MAJORITY: 1 of 3")
@@ -141,7 +146,7 @@ def test_a_member_accepts_one_change_of_a_number(host: Host) -> None:
         path = host.path(item)
         records.append(maker.ask(Record, Propose(newest, item, path), client()))
     second.ask(Ack, Accept(newest, records[0]), client())
-    assert second.ask(Ack, Accept(newest, records[0]), client()).member == shown(second).candidate.member
+    assert second.ask(Ack, Accept(newest, records[0]), client()).speaker.member == shown(second).candidate.member
     assert second.refusal(Accept(newest, records[1]), client()).startswith("OTHER_ACCEPTED")
 
 

@@ -72,7 +72,7 @@ def test_a_lease_is_for_who_asked_and_by_members_alone(host: Host, founders: Fou
     later = first.ask(Ask, AskLease(newest), client())
     none = first.ask(Leased, TakeLease(newest, later.nonce, tuple(granted)), client())
     assert none.seconds == 0, "they answer another ask"
-    forged = replace(granted[0], member=shown(third).candidate.member)
+    forged = replace(granted[0], speaker=replace(granted[0].speaker, member=shown(third).candidate.member))
     none = first.ask(Leased, TakeLease(newest, asked.nonce, (granted[0], granted[0], forged)), client())
     assert none.seconds == 0, "one member counts once"
     again = first.ask(Ask, AskLease(newest), client())
@@ -113,6 +113,22 @@ def test_a_member_that_hears_of_two_different_changes_gets_no_lease(
     asked = first.ask(Ask, AskLease(newest), client())
     granted = tuple(each.ask(Lease, GrantLease(newest, asked), client()) for each in (second, third))
     assert first.refusal(TakeLease(newest, asked.nonce, granted), client()).startswith("OTHER_ACCEPTED")
+
+
+def test_a_seal_that_is_run_twice_is_one_member(host: Host, founders: Founders, tmp_path: Path) -> None:
+    first, second, third = host.replicas
+    older = host.backup()
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "copy" / "kme.state").write_bytes((tmp_path / "1" / "kme.state").read_bytes())
+    copy = Replica(founders, tmp_path / "copy")
+    Host(copy, second, third, store=older).attend()
+    assert shown(copy).current
+    asked = first.ask(Ask, AskLease(host.certificate), client())
+    assert second.refusal(GrantLease(host.certificate, asked), client()).startswith("OTHER_RUN")
+    host.silent = {third}
+    with pytest.raises(NoMajority):
+        host.make_key()
+    Host(copy, third, store=older).make_key(key_name(2))
 
 
 # Members --------------------------------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ from nsl_protocol.cluster.packages import Generation, RootPackage, SharePackage
 from nsl_protocol.cluster.register import Leaf
 from nsl_protocol.cluster.register import Path as RegisterPath
 from nsl_protocol.cluster.shares import Share
-from nsl_protocol.enclave.agreement import Ack, Certificate, Conclude, Head, Record, Show
+from nsl_protocol.enclave.agreement import Ack, Certificate, Conclude, Head, Record, Show, Speaker
 from nsl_protocol.enclave.membership import Enrol, KeyProof, Quoted
 from nsl_protocol.enclave.messages import GetStatus, Sign, SignMessage, SignOrder
 from nsl_protocol.enclave.wire import FrameReader, call_frame, read_call, read_reply, reply_frame
@@ -64,7 +64,12 @@ HEAD = Head(1, 2, bytes(32), (b"m" * 16,) * 3)
 CERTIFICATE = Certificate(HEAD, bytes(32))
 LEAF = Leaf(b"i" * 32, b"e" * 16)
 PROPOSED = Record(bytes(32), HEAD, WrappedTokenKey("kid", b"w" * 60), LEAF, bytes(32))
-AGREE = call_frame(3, Conclude(CERTIFICATE, PROPOSED, (Ack(b"m" * 16, bytes(32), bytes(32)),)))[4:]
+AGREE = call_frame(
+    3,
+    Conclude(
+        CERTIFICATE, PROPOSED, (Ack(Speaker(b"m" * 16, b"r" * 16, {b"n" * 16: b"s" * 16}), bytes(32), bytes(32)),)
+    ),
+)[4:]
 SHOW = call_frame(3, Show(CERTIFICATE, WrappedTokenKey("kid", b"w" * 60), RegisterPath((bytes(32),) * 3, LEAF)))[4:]
 RECORD = reply_frame(3, PROPOSED)[4:]
 REPLY = reply_frame(1, Quoted(b"q" * 100, None, CLUSTER, (b"k",), b"c" * 32))[4:]

@@ -2,9 +2,10 @@
 
 A change is made in three steps that a host carries: one member makes a record of it, members accept it (each durably,
 and at most one record for a number), and with a majority of acks it holds. Any two majorities have a member in common,
-so no two changes of one number ever hold. A member signs under a lease that a majority has granted: one of them knows
-of every change that holds, and tells. After a restart a replica knows only what it sealed, which a host can bring back
-from long ago; so it grants and accepts nothing until enough others have told it how far they are.
+which ``runs`` keeps from being two, so no two changes of one number ever hold. A member signs under a lease that a
+majority has granted: one of them knows of every change that holds, and tells. After a restart a replica knows only what
+it sealed, which a host can bring back from long ago; so it grants and accepts nothing until enough others have told it
+how far they are.
 """
 
 import hashlib
@@ -17,6 +18,7 @@ from msgspec.structs import replace
 
 from nsl_enclave.kernel.clock import monotonic, random_bytes
 from nsl_enclave.kernel.errors import Refusal
+from nsl_enclave.kme.runs import Runs, agreeing
 from nsl_enclave.kme.state import Registered, Root
 from nsl_enclave.kme.wrapping import NOTHING, Opened
 from nsl_protocol.cluster.register import EMPTY, Leaf, Path, edition_at, entered
@@ -105,7 +107,8 @@ class Register:
         self._keep = keep
         self._changed = changed
         self._current = fresh or self._alone
-        self._asked: OrderedDict[bytes, float] = OrderedDict()  # several hosts may ask at a time
+        self._runs = Runs(state.member)
+        self._asked: OrderedDict[bytes, tuple[float, int]] = OrderedDict()  # several hosts may ask at a time
         self._leased_until = 0.0
         self._fenced = False
 
@@ -211,12 +214,12 @@ class Register:
         self.adopt(request.certificate)
         self._insist_on_next(record)
         digest, members = record.head.digest, self.head.members
-        acks = {ack.member for ack in request.acks if ack.head == digest and self._acked(ack)}
+        acks = [ack for ack in request.acks if ack.head == digest and self._genuine("ack", ack)]
         if self._state.member in members and self._current:
-            acks.add(self._accept(record).member)
-        acks &= set(members)
-        if len(acks) < self.head.majority:
-            raise Refusal("NO_MAJORITY", f"{len(acks)} of {len(members)} replicas have accepted the change.")
+            acks.insert(0, self._accept(record))
+        counted = agreeing(ack.speaker for ack in acks if ack.speaker.member in members)
+        if len(counted) < self.head.majority:
+            raise Refusal("NO_MAJORITY", f"{len(counted)} of {len(members)} replicas have accepted the change.")
         self._take_up(self._macs.certify(record.head))
         return self._state.certificate
 
@@ -254,26 +257,28 @@ class Register:
     def ask(self, request: AskLease) -> Ask:
         """A wish for a lease; the time counts from here."""
         self.adopt(request.certificate)
-        member, nonce = self._state.member, random_bytes(_NONCE_BYTES)
-        self._asked[nonce] = monotonic()
+        unsigned = Ask(self._runs.speaker, random_bytes(_NONCE_BYTES), b"")
+        self._asked[unsigned.nonce] = monotonic(), self._runs.changes
         if len(self._asked) > _ASKS_KEPT:
             self._asked.popitem(last=False)
-        return Ask(member, nonce, self._macs.make("ask", member + nonce))
+        return replace(unsigned, mac=self._macs.make("ask", unsigned.content))
 
     def grant(self, request: GrantLease) -> Lease:
         """How far this replica is, which the asker must reach first.
 
         Raises:
-            Refusal: ``NOT_A_MEMBER``: one of the two is none.
+            Refusal: ``NOT_A_MEMBER``: one of the two is none; ``OTHER_RUN``: another run of the asker came after it.
         """
         self.adopt(request.certificate)
         asked, members = request.ask, self.head.members
-        if not self._macs.holds("ask", asked.member + asked.nonce, asked.mac):
+        if not self._genuine("ask", asked):
             raise Refusal("NOT_A_MEMBER", "No replica of this cluster has asked that.")
-        if asked.member not in members or self._state.member not in members:
+        if asked.speaker.member not in members or self._state.member not in members:
             raise Refusal("NOT_A_MEMBER", "A lease is granted by a member to a member.")
-        state = self._state
-        unsigned = Lease(state.member, asked.nonce, *self.head.order, state.accepted, self._current, b"")
+        if not self._runs.meet(asked.speaker):
+            raise Refusal("OTHER_RUN", "The same replica was started again after this one.")
+        accepted = self._state.accepted
+        unsigned = Lease(self._runs.speaker, asked.nonce, *self.head.order, accepted, self._current, b"")
         return replace(unsigned, mac=self._macs.make("lease", unsigned.content))
 
     def take(self, request: TakeLease, seconds: int) -> Leased:
@@ -286,18 +291,14 @@ class Register:
                 have accepted different changes, which only a database that was brought back can lead to.
         """
         self.adopt(request.certificate)
-        members, own = self.head.members, self._state.member
-        asked_at = self._asked.pop(request.nonce, None)
-        if asked_at is None or own not in members:
+        asked = self._asked.pop(request.nonce, None)
+        answers = self._answers(request)
+        if asked is None or asked[1] != self._runs.changes or self._state.member not in self.head.members:
+            # Where one was started again since the question, those who answered may have met different runs of it.
             return Leased(self.lease_seconds())
-        answers = {
-            each.member: each
-            for each in request.leases
-            if each.nonce == request.nonce and each.member != own and each.member in members and self._genuine(each)
-        }
-        if any((each.epoch, each.number) > self.head.order for each in answers.values()):
+        if any((each.epoch, each.number) > self.head.order for each in answers):
             raise Refusal("BEHIND", "Another replica is further: bring the certificate of the head that it is at.")
-        under_way = [each.accepted for each in answers.values()] + [self._state.accepted]
+        under_way = [each.accepted for each in answers] + [self._state.accepted]
         following = {each.head: each for each in under_way if each is not None and each.previous == self.head.digest}
         if len(following) > 1:
             raise Refusal("OTHER_ACCEPTED", f"Replicas have accepted different changes {self.head.number + 1}.")
@@ -306,9 +307,21 @@ class Register:
         if self._current:
             for record in following.values():
                 self._accept(record)
-        if self._current and 1 + sum(each.current for each in answers.values()) >= self.head.majority:
-            self._leased_until = asked_at + seconds
+        if self._current and 1 + sum(each.current for each in answers) >= self.head.majority:
+            self._leased_until = asked[0] + seconds
         return Leased(self.lease_seconds())
+
+    def _answers(self, request: TakeLease) -> list[Lease]:
+        """By other members who have met each other's runs, and this one's."""
+        members = set(self.head.members)
+        found = {
+            each.speaker.member: each
+            for each in request.leases
+            if each.nonce == request.nonce and each.speaker.member in members and self._genuine("lease", each)
+            if each.speaker.member != self._state.member and self._runs.meet(each.speaker)
+        }
+        counted = agreeing([self._runs.speaker, *(each.speaker for each in found.values())])
+        return [found[each.member] for each in counted[1:]]
 
     @property
     def _alone(self) -> bool:
@@ -344,11 +357,13 @@ class Register:
             if accepted is None:
                 self._save(replace(self._state, accepted=record))
                 self._changed(record.entry)
-        return Ack(self._state.member, digest, self._macs.make("ack", self._state.member + digest))
+        unsigned = Ack(self._runs.speaker, digest, b"")
+        return replace(unsigned, mac=self._macs.make("ack", unsigned.content))
 
     def _take_up(self, certificate: Certificate) -> None:
         accepted = self._state.accepted
         self._save(replace(self._state, certificate=certificate, accepted=None))
+        self._runs.keep(certificate.head.members)
         if accepted is None or accepted.head != certificate.head:
             self._changed(None)
 
@@ -356,11 +371,8 @@ class Register:
         self._keep(state)
         self._state = state
 
-    def _acked(self, ack: Ack) -> bool:
-        return self._macs.holds("ack", ack.member + ack.head, ack.mac)
-
-    def _genuine(self, lease: Lease) -> bool:
-        return self._macs.holds("lease", lease.content, lease.mac)
+    def _genuine(self, kind: str, word: Ack | Ask | Lease) -> bool:
+        return self._macs.holds(kind, word.content, word.mac)
 
 
 def _candidate(member: bytes, epoch: int) -> bytes:

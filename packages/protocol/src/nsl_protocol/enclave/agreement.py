@@ -99,20 +99,41 @@ class Record(Message, frozen=True):
         return encode((self.previous, self.head, self.entry, self.leaf))
 
 
+class Speaker(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A member, by which of its runs it speaks, and which runs of the others it has met last.
+
+    A run is from a start of the program to its end; its name is random.
+    """
+
+    member: Id16
+    run: Id16
+    seen: Annotated[dict[Id16, Id16], Meta(max_length=4 * MEMBERS_MAX)]
+
+
 class Ack(Message, frozen=True):
     """A member has accepted that head, and will never accept another of the same number in this epoch."""
 
-    member: Id16
+    speaker: Speaker
     head: Bytes32
     mac: Bytes32
+
+    @property
+    def content(self) -> bytes:
+        """What its MAC is over."""
+        return encode((self.speaker, self.head))
 
 
 class Ask(Message, frozen=True):
     """A member's wish for a lease."""
 
-    member: Id16
+    speaker: Speaker
     nonce: Bytes32
     mac: Bytes32
+
+    @property
+    def content(self) -> bytes:
+        """What its MAC is over."""
+        return encode((self.speaker, self.nonce))
 
 
 class Lease(Message, frozen=True):
@@ -124,7 +145,7 @@ class Lease(Message, frozen=True):
         current: False after a restart, until enough others were asked: its word then counts as news, not as a lease.
     """
 
-    member: Id16
+    speaker: Speaker
     nonce: Bytes32
     epoch: Count
     number: Count
@@ -135,7 +156,7 @@ class Lease(Message, frozen=True):
     @property
     def content(self) -> bytes:
         """What its MAC is over."""
-        return encode((self.member, self.nonce, self.epoch, self.number, self.accepted, self.current))
+        return encode((self.speaker, self.nonce, self.epoch, self.number, self.accepted, self.current))
 
 
 # Requests ---------------------------------------------------------------------------------------------------------
