@@ -62,7 +62,11 @@ class Host:
     @property
     def carrying(self) -> Register:
         """The service's code."""
-        return Register(self.store, [partial(self._ask, each) for each in self.replicas], lambda: 3600)
+        return Register(
+            self.store,
+            [partial(self._ask, each) for each in self.replicas],
+            lambda: self.replicas[0].constitution.present,
+        )
 
     def path(self, item: WrappedKey) -> register.Path:
         """To it in the database."""

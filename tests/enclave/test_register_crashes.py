@@ -11,6 +11,7 @@ from nsl_protocol.enclave.messages import (
     Answer,
     Request,
 )
+from tests.enclave.ceremonies import bootstrap, join
 from tests.enclave.host import Host, restarted, shown, unentered
 from tests.enclave.replica import Founders, Replica
 
@@ -94,6 +95,23 @@ def test_all_come_back_from_their_seals_at_any_step(host: Host, founders: Founde
     for replica in host.replicas:
         host.show(replica, item)
         assert host.public_key_of(replica, made.wrapped) == made.public_key
+
+
+def test_two_hosts_attend_side_by_side(founders: Founders, tmp_path: Path) -> None:
+    """Each finds the same candidates; one is faster."""
+    replicas = [Replica(founders, tmp_path / str(number)) for number in (1, 2, 3)]
+    bootstrap(replicas[0], founders)
+    for each in replicas[1:]:
+        join(replicas[0], each)
+    hosts = [Host(*replicas)]
+    hosts += [Host(*replicas, store=hosts[0].store) for _ in range(2)]
+
+    async def all_of_them() -> None:
+        await asyncio.gather(*(each.carrying.attend() for each in hosts))
+
+    asyncio.run(all_of_them())
+    assert len(hosts[0].certificate.head.members) == 3
+    assert all(shown(each).lease_seconds for each in replicas)
 
 
 def test_two_hosts_enter_keys_side_by_side(host: Host) -> None:

@@ -147,6 +147,16 @@ def test_a_new_replica_takes_the_place_of_one_that_is_gone(host: Host, founders:
     assert host.public_key_of(joiner, made.wrapped) == made.public_key
 
 
+def test_a_replica_too_many_holds_nobody_up(host: Host, founders: Founders, tmp_path: Path) -> None:
+    fourth = Replica(founders, tmp_path / "4")
+    join(host.replicas[0], fourth)
+    host.replicas.append(fourth)
+    restarted(host, founders, tmp_path, 1)
+    host.attend()
+    assert [bool(lease_of(each)) for each in host.replicas] == [True, True, True, False]
+    host.make_key()
+
+
 def test_there_are_no_more_members_than_the_manifest_says(host: Host, founders: Founders, tmp_path: Path) -> None:
     fourth = Replica(founders, tmp_path / "4")
     join(host.replicas[0], fourth)

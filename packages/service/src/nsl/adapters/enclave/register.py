@@ -13,6 +13,7 @@ import structlog
 from nsl.adapters.enclave.errors import DatabaseOlder, EnclaveDown, EnclaveRefused, EnclaveUntrusted, NoMajority
 from nsl.adapters.enclave.register_store import Kept, RegisterStore
 from nsl.kit.clock import monotonic, pause
+from nsl_protocol.cluster.manifest import Manifest
 from nsl_protocol.cluster.register import EMPTY, entered
 from nsl_protocol.enclave.agreement import (
     Accept,
@@ -59,13 +60,13 @@ class Register:
     """
     Args:
         replicas: each asks one replica alone, and raises EnclaveDown or EnclaveUntrusted.
-        lease_seconds: how long a lease lasts, by the present manifest.
+        manifest: the present one.
     """
 
-    def __init__(self, store: RegisterStore, replicas: Sequence[Replica], lease_seconds: Callable[[], int]) -> None:
+    def __init__(self, store: RegisterStore, replicas: Sequence[Replica], manifest: Callable[[], Manifest]) -> None:
         self._store = store
         self._replicas = tuple(replicas)
-        self._lease_seconds = lease_seconds
+        self._manifest = manifest
         self._entering = asyncio.Lock()
         self._attending = asyncio.Lock()
         self._attended_at = float("-inf")
@@ -142,7 +143,7 @@ class Register:
     def _wants(self, shown: HeadShown, epoch: int) -> bool:
         """Whether it needs a lease, or soon will; or is of an epoch that is over: it learns so, and signs no more."""
         left = shown.lease_seconds
-        ends = left is not None and left < self._lease_seconds() * _RENEWED_BELOW
+        ends = left is not None and left < self._manifest().lease_seconds * _RENEWED_BELOW
         return ends or not shown.current or shown.certificate.head.epoch < epoch
 
     async def _record(self, entry: Item | Enlistment) -> tuple[Answer | None, bool]:
@@ -226,22 +227,23 @@ class Register:
             raise _older(kept, newest)
 
     async def _enlist(self, shown: Sequence[HeadShown]) -> None:
-        certificate = (await self._store.kept()).certificate
-        if certificate is None:
-            return
         reached = {each.candidate.member for each in shown}
-        gone = [member for member in certificate.head.members if member not in reached]
-        for each in shown:
-            candidate = each.candidate
-            if candidate.epoch != certificate.head.epoch or candidate.member in certificate.head.members:
+        for candidate in [each.candidate for each in shown]:
+            certificate = (await self._store.kept()).certificate
+            if certificate is None or candidate.epoch != certificate.head.epoch:
                 continue
+            members = certificate.head.members
+            if candidate.member in members:
+                continue
+            gone = [member for member in members if member not in reached]
+            leaves = gone[0] if gone and len(members) >= self._manifest().replicas else None
             try:
-                await self.enter(Enlistment(candidate, None))
+                await self.enter(Enlistment(candidate, leaves))
             except EnclaveRefused as refused:
-                if refused.code != "CLUSTER_FULL" or not gone:
-                    raise
-                await self.enter(Enlistment(candidate, gone.pop()))
-            _log.info("key enclave enlisted", member=candidate.member.hex())
+                # Another process was faster, or there is one more than the manifest has: leases are renewed still.
+                _log.warning("key enclave not enlisted", member=candidate.member.hex(), error=refused.detail)
+            else:
+                _log.info("key enclave enlisted", member=candidate.member.hex())
 
     async def _leases(self) -> None:
         """Let each replica ask all others; twice, because those that were restarted are heard only after the first."""
