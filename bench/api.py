@@ -32,7 +32,7 @@ from nsl.cli.up.supervisor import Supervisor
 from nsl.identity.model import DEFAULT_PLAN, Caller, ClientDraft, Plan, Scope
 from nsl.identity.service import Revocations, Tenancy
 from nsl.keys.model import KeyPolicy, Usage
-from nsl.keys.service import Keys
+from nsl.keys.service import Keys, Lifecycle
 from nsl.kit import migrate
 from nsl.kit.db import Database
 from nsl.kit.replicas import LocalBus
@@ -83,7 +83,7 @@ async def _parts() -> AsyncIterator[tuple[dict[str, str], UUID, str, tuple[str, 
                 caller = Caller("bench", tenant.id, tenant.id, frozenset(Scope), DEFAULT_PLAN)
                 draft = ClientDraft(name="bench", scopes=frozenset({Scope.KEYS_READ}))
                 client = await tenancy.create_client(caller, None, draft)
-                key = await Keys(database, enclave).create(
+                key = await Keys(database, enclave, Lifecycle(database, enclave)).create(
                     caller,
                     name="bench",
                     curve=Curve.SECP256R1,

@@ -16,7 +16,7 @@ from nsl.http.gateway import Policy
 from nsl.http.log import AccessLog
 from nsl.identity.model import DEFAULT_PLAN, Caller, Scope
 from nsl.identity.service import Keyring, Proofs, Revocations, Tokens
-from nsl.keys.service import Keys
+from nsl.keys.service import Keys, Lifecycle
 from nsl.kit.db import Database
 from nsl.kit.limits import LocalLimiter
 from nsl.kit.replicas import LocalBus, LocalSingleUse
@@ -74,7 +74,7 @@ async def main(mode: str, port: int, tenant: UUID) -> None:
     ):
         revocations = Revocations(database, LocalBus())
         tokens = Tokens(database, Keyring(database, enclave), revocations, ISSUER)
-        keys = Keys(database, enclave, cached=mode == "no-layers")
+        keys = Keys(database, enclave, Lifecycle(database, enclave), cached=mode == "no-layers")
         services = dict.fromkeys(SERVICES, object()) | {"tokens": tokens, "keys": keys}
         services.pop("description")
         if mode == "no-layers":

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from nsl.kit.clock import now
 from nsl_client import AsyncClient, Client, Conflict, Denied, Malformed, NotFound, Unauthenticated, Unprocessable
 from tests.support.live import Live
 
@@ -103,6 +104,23 @@ async def test_a_transfer_from_start_to_block(live: Live) -> None:
         mined = await nsl.ledger.transaction("neo-n3", done.hash)
         assert mined.succeeded
         assert mined.sender == address
+
+
+async def test_the_life_of_a_key(live: Live) -> None:
+    with Client.from_credentials(live.credentials) as nsl:
+        key = nsl.keys.create("life", "ed25519").id
+        assert nsl.keys.disable(key).state == "disabled"
+        with pytest.raises(Conflict) as caught:
+            nsl.keys.sign(key, "message", {"text": "hello"})
+        assert caught.value.code == "KEY_NOT_ACTIVE"
+        assert nsl.keys.enable(key).state == "active"
+    async with AsyncClient.from_credentials(live.credentials) as nsl:
+        waiting = await nsl.keys.destroy(key, wait_days=7)
+        assert waiting.state == "destroying"
+        assert waiting.destroys_at is not None
+        assert 6 <= (waiting.destroys_at - now()).days <= 7
+        assert (await nsl.keys.enable(key)).destroys_at is None
+        assert (await nsl.keys.disable(key)).state == "disabled"
 
 
 async def _transfer_when_funded(nsl: AsyncClient, key: str, to: str, amount: str):

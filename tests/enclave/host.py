@@ -14,6 +14,7 @@ from nsl.adapters.enclave.errors import EnclaveDown
 from nsl.adapters.enclave.register import Item, Register
 from nsl_protocol.cluster import register
 from nsl_protocol.enclave.agreement import Certificate, GetHead, HeadShown
+from nsl_protocol.enclave.lifecycle import ChangeKey, KeyChange, KeyChanged
 from nsl_protocol.enclave.messages import (
     Answer,
     CreateKey,
@@ -85,6 +86,15 @@ class Host:
         """By the first replica that answers, and entered."""
         maker = next(each for each in self.replicas if each not in self.silent)
         made = maker.ask(KeyCreated, CreateKey(name, Curve.ED25519, blind_signing=False), client())
+        self.enter(WrappedKey(name, made.wrapped))
+        return made
+
+    def change_key(
+        self, wrapped: bytes, change: KeyChange, *, wait_seconds: int = 0, name: KeyName = NAME
+    ) -> KeyChanged:
+        """The next edition, by the first replica that answers, and entered."""
+        maker = next(each for each in self.replicas if each not in self.silent)
+        made = maker.ask(KeyChanged, ChangeKey(name, wrapped, change, wait_seconds), client())
         self.enter(WrappedKey(name, made.wrapped))
         return made
 

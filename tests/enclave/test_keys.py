@@ -21,6 +21,8 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from nsl.adapters.enclave import EnclaveClient, EnclaveDown, EnclaveRefused
+from nsl.identity.errors import RootReplaced
+from nsl_protocol.enclave.lifecycle import KeyChange
 from nsl_protocol.enclave.messages import (
     CreateKey,
     Curve,
@@ -238,6 +240,34 @@ async def test_a_key_that_was_never_entered_spoils_no_batch(client: EnclaveClien
     )
     results = await client.sign([bad, good, bad, good])
     assert [each.code if isinstance(each, Refused) else "" for each in results] == ["NOT_REGISTERED", ""] * 2
+
+
+async def test_a_key_that_is_disabled_is_refused_until_it_is_enabled(client: EnclaveClient) -> None:
+    made = await new_key(client, Curve.ED25519)
+    assert isinstance(await sign(client, made, SignMessage(b"m")), Signature)
+    disabled = await client.change_key(made.name, made.wrapped, KeyChange.DISABLE)
+    assert isinstance(await sign(client, made, SignMessage(b"m")), Signature), "until it is entered"
+    for _ in range(2):
+        await client.enter_key(made.name, disabled.wrapped)
+    assert (await sign(client, made, SignMessage(b"m"))).code == "NOT_REGISTERED"
+    off = made._replace(wrapped=disabled.wrapped)
+    refused = await sign(client, off, SignMessage(b"m"))
+    assert (refused.code, refused.reason) == ("KEY_NOT_ACTIVE", "The key is disabled; only an active key signs.")
+    with pytest.raises(EnclaveRefused, match="The key is disabled, which disable does not follow"):
+        await client.change_key(made.name, disabled.wrapped, KeyChange.DISABLE)
+    enabled = await client.change_key(made.name, disabled.wrapped, KeyChange.ENABLE)
+    await client.enter_key(made.name, enabled.wrapped)
+    again = await sign(client, made._replace(wrapped=enabled.wrapped), SignMessage(b"m"))
+    assert again.public_key == made.public_key
+
+
+async def test_an_edition_under_a_root_that_is_gone_has_to_be_read_again(client: EnclaveClient) -> None:
+    made = await new_key(client, Curve.ED25519)
+    of_another_root = made.wrapped[:1] + (9).to_bytes(4) + made.wrapped[5:]
+    with pytest.raises(RootReplaced):
+        await client.enter_key(made.name, of_another_root)
+    with pytest.raises(RootReplaced):
+        await client.change_key(made.name, of_another_root, KeyChange.DISABLE)
 
 
 async def test_one_refusal_leaves_the_others_standing(client: EnclaveClient) -> None:

@@ -21,7 +21,7 @@ from nsl.cli.up.supervisor import Supervisor
 from nsl.identity.model import DEFAULT_PLAN, Caller
 from nsl.identity.service import Revocations, Tenancy
 from nsl.keys.model import Key, KeyPolicy, Usage
-from nsl.keys.service import Keys
+from nsl.keys.service import Keys, Lifecycle
 from nsl.kit import migrate
 from nsl.kit.db import Database
 from nsl.kit.replicas import LocalBus
@@ -50,6 +50,7 @@ class Stand:
     chains: dict[ChainName, Chain]
     enclave: EnclaveClient
     database: Database
+    worker: Database
     tenant: UUID
     transactions: Transactions
     pipelines: dict[ChainName, Pipeline]
@@ -113,7 +114,7 @@ async def pipeline_stand(directory: Path) -> AsyncIterator[Stand]:
         }
         tenant, keys = (
             (await Tenancy(app, Revocations(app, LocalBus())).create_tenant("stand", None)).id,
-            Keys(app, enclave),
+            Keys(app, enclave, Lifecycle(app, enclave)),
         )
         caller = Caller("test", tenant, tenant, frozenset(), DEFAULT_PLAN)
         payers = {
@@ -130,6 +131,7 @@ async def pipeline_stand(directory: Path) -> AsyncIterator[Stand]:
             chains=chains,
             enclave=enclave,
             database=app,
+            worker=worker,
             tenant=tenant,
             transactions=Transactions(app, chains, Ledger(chains), keys),
             pipelines={name: Pipeline(worker, chain, enclave) for name, chain in chains.items()},

@@ -25,6 +25,7 @@ COMMANDS = [
     ("up",), ("faucet",), ("serve",), ("work",), ("migrate",), ("version",), ("admin", "bootstrap"),
     ("admin", "break-glass"), ("login",), ("logout",), ("whoami",),
     ("keys", "create"), ("keys", "list"), ("keys", "get"), ("keys", "sign"),
+    ("keys", "disable"), ("keys", "enable"), ("keys", "destroy"),
     ("tx", "send"), ("tx", "wait"), ("tx", "get"), ("tx", "list"),
     ("attestation", "verify"), ("attestation", "check-cases"), ("attestation", "ias-report"),
     ("enclave", "list"), ("enclave", "evidence"), ("enclave", "status"), ("enclave", "custodian"),
@@ -144,6 +145,20 @@ def test_signatures_of_every_kind_that_words_can_give(live: Live) -> None:
     assert refused.returncode == 1
     assert "403" in refused.stderr
     assert live.nsl("keys", "sign", key, "{", "--kind", "typed-data", check=False).returncode == 2
+
+
+def test_a_key_is_disabled_enabled_and_its_destruction_undone(live: Live) -> None:
+    key = live.json("keys", "create", "short-lived", "--curve", "ed25519")["id"]
+    assert live.json("keys", "disable", key)["state"] == "disabled"
+    refused = live.nsl("keys", "sign", key, "hello", check=False)
+    assert (refused.returncode, "KEY_NOT_ACTIVE" in refused.stderr) == (1, True)
+    waiting = live.json("keys", "destroy", key, "--wait-days", "7")
+    assert waiting["state"] == "destroying"
+    assert waiting["destroys_at"] is not None
+    assert "destroying" in live.nsl("keys", "get", key).stdout
+    assert live.json("keys", "enable", key)["state"] == "active"
+    assert live.json("keys", "sign", key, "hello")["signature"]
+    assert live.nsl("keys", "destroy", key, "--wait-days", "6", check=False).returncode == 2
 
 
 @pytest.mark.parametrize(("chain", "curve"), [("neo-n3", "secp256r1"), ("neo-x", "secp256k1")])

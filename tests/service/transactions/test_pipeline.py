@@ -1,7 +1,7 @@
 """The pipeline on PostgreSQL, both devnets and the key enclave: paid once, refused clearly, taken back, paid again."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import httpx
@@ -10,11 +10,15 @@ import pytest_asyncio
 
 from nsl.adapters.enclave import EnclaveDown
 from nsl.cli.up.errors import ProgramMissing
+from nsl.keys.service import Lifecycle
 from nsl.ledger.errors import BadAddress, BadAmount, BadAsset
 from nsl.ledger.model import GAS_N3, GAS_NEO_X, ChainName
 from nsl.transactions.errors import IdempotencyKeyReused, ShortOfFunds, UnknownTransaction
+from nsl.transactions.jobs import Pipeline
 from nsl.transactions.model import State
 from nsl.transactions.service import NewTransfer
+from nsl_protocol.enclave.lifecycle import KeyChange
+from nsl_protocol.enclave.messages import Refused, Signature, SignOrder
 from tests.support.pipeline import Stand, pipeline_stand
 from tests.support.require import require
 
@@ -172,3 +176,46 @@ async def test_a_dead_enclave_stops_the_step_and_nothing_is_lost(stand: Stand) -
     done = (await stand.until_final(waiting))[0]
     assert done.unsigned == present.unsigned
     assert await balance(stand, N3, to) == done.amount
+
+
+async def _life(stand: Stand, change: KeyChange) -> None:
+    await Lifecycle(stand.database, stand.enclave).change(stand.tenant, "test", stand.payers[N3].id, change)
+
+
+async def test_what_was_accepted_before_its_key_was_disabled_fails_and_says_so(stand: Stand) -> None:
+    made = await stand.pay(N3, fresh(N3), "0.5")
+    await stand.pipelines[N3].prepare()
+    await _life(stand, KeyChange.DISABLE)
+    try:
+        done = (await stand.until_final(made))[0]
+    finally:
+        await _life(stand, KeyChange.ENABLE)
+    assert done.state is State.FAILED
+    assert done.failure is not None
+    assert (done.failure.code, "disabled" in done.failure.message) == ("KEY_NOT_ACTIVE", True)
+
+
+async def test_what_waits_for_a_change_of_its_key_is_signed_once_that_is_through(stand: Stand) -> None:
+    """Also where the change comes in between reading the key and asking the enclave."""
+    made = await stand.pay(N3, fresh(N3), "0.5")
+    pipeline = stand.pipelines[N3]
+    await pipeline.prepare()
+
+    class Overtaken:
+        async def sign(self, orders: Sequence[SignOrder]) -> tuple[Signature | Refused, ...]:
+            await _life(stand, KeyChange.DISABLE)
+            await _life(stand, KeyChange.ENABLE)
+            return await stand.enclave.sign(orders)
+
+    worker = stand.worker
+    assert await Pipeline(worker, stand.chains[N3], Overtaken()).sign() == 0
+    assert (await stand.transactions.get(stand.tenant, made.id))[0].state is State.PREPARED
+    row = "key_id, version, gen_random_uuid(), tenant_id, wrapped, 'active', 'test', now() FROM key_versions"
+    columns = "key_id, version, id, tenant_id, wrapped, state, changed_by, changed_at"
+    async with stand.database.transaction(stand.tenant) as connection:
+        where = "WHERE key_id = %s"
+        await connection.execute(f"INSERT INTO key_changes ({columns}) SELECT {row} {where}", [stand.payers[N3].id])
+    assert await pipeline.sign() == 0
+    async with stand.database.transaction(stand.tenant) as connection:
+        await connection.execute("DELETE FROM key_changes")
+    assert (await stand.until_final(made))[0].state is State.CONFIRMED

@@ -121,6 +121,26 @@ def get_key(key_id: str) -> Call[Key]:
     return Call("GET", f"/v1/keys/{quote(key_id, safe='')}", Key)
 
 
+def disable_key(key_id: str, *, idempotency_key: str | None = None) -> Call[Key]:
+    """Let a key sign nothing until it is enabled. A destruction that waits is undone by it, too."""
+    return _change_key(key_id, "disable", None, idempotency_key)
+
+
+def enable_key(key_id: str, *, idempotency_key: str | None = None) -> Call[Key]:
+    """Let a key sign again. A destruction that waits is undone by it."""
+    return _change_key(key_id, "enable", None, idempotency_key)
+
+
+def destroy_key(key_id: str, *, wait_days: int | None = None, idempotency_key: str | None = None) -> Call[Key]:
+    """Let a key sign nothing from now on, and destroy it after 7 to 365 days, 30 unless said otherwise."""
+    return _change_key(key_id, "destroy", _without_none(wait_days=wait_days), idempotency_key)
+
+
+def _change_key(key_id: str, change: str, body: dict[str, Any] | None, idempotency_key: str | None) -> Call[Key]:
+    path = f"/v1/keys/{quote(key_id, safe='')}/{change}"
+    return Call("POST", path, Key, body, idempotency_key=idempotency_key or fresh_key())
+
+
 def sign(key_id: str, kind: str, payload: Mapping[str, Any], *, network: int | None = None) -> Call[Signature]:
     """Sign. ``kind``: message, digest, n3-transaction, evm-transaction or typed-data; ``payload`` as the API says."""
     body = _without_none(kind=kind, payload=dict(payload), network=network)

@@ -66,6 +66,9 @@ class Keys(_Resource):
     create = _method(calls.create_key)
     list = _method(calls.list_keys)
     get = _method(calls.get_key)
+    disable = _method(calls.disable_key)
+    enable = _method(calls.enable_key)
+    destroy = _method(calls.destroy_key)
     sign = _method(calls.sign)
     sign_batch = _method(calls.sign_batch)
 
@@ -104,6 +107,9 @@ class AsyncKeys(_AsyncResource):
     create = _async_method(calls.create_key)
     list = _async_method(calls.list_keys)
     get = _async_method(calls.get_key)
+    disable = _async_method(calls.disable_key)
+    enable = _async_method(calls.enable_key)
+    destroy = _async_method(calls.destroy_key)
     sign = _async_method(calls.sign)
     sign_batch = _async_method(calls.sign_batch)
 

@@ -66,7 +66,10 @@ class Enclave(msgspec.Struct, frozen=True):
 
 
 class Key(msgspec.Struct, frozen=True):
-    """``public_key`` is compressed SEC1 (or 32 bytes of Ed25519) as hex; ``addresses`` by chain."""
+    """``public_key`` is compressed SEC1 (or 32 bytes of Ed25519) as hex; ``addresses`` by chain.
+
+    ``state`` is active, disabled, destroying or destroyed; ``destroys_at``: of one that is destroying.
+    """
 
     id: str
     name: str
@@ -79,6 +82,7 @@ class Key(msgspec.Struct, frozen=True):
     rotates_at: datetime | None
     enclave: Enclave
     policy: dict[str, Any] | None = None
+    destroys_at: datetime | None = None
 
 
 class Signature(msgspec.Struct, frozen=True):

@@ -39,7 +39,8 @@ from nsl.identity.service import (
     bootstrap,
     break_glass,
 )
-from nsl.keys.service import Keys
+from nsl.keys.jobs import KeyLives
+from nsl.keys.service import Keys, Lifecycle
 from nsl.kit.db import Database
 from nsl.kit.limits import Limiter, LocalLimiter
 from nsl.kit.replicas import Attempts, Bus, LocalAttempts, LocalBus, LocalSingleUse, SingleUse
@@ -107,7 +108,7 @@ async def api(settings: Settings) -> AsyncIterator[Application]:
         _breached(settings) as breached,
         _enclaves(settings, database) as enclaves,
     ):
-        keys = Keys(database, enclave)
+        keys = Keys(database, enclave, Lifecycle(database, enclave))
         ledger = Ledger(found)
         dependencies = {"database": Dependency(database.check, True), "kme": Dependency(enclave.check, True)}
         dependencies["attestation"] = Dependency(enclaves.check, False)
@@ -286,11 +287,14 @@ async def work(settings: Settings) -> None:
         enclave.attending(),
         chains(settings) as found,
     ):
-        outboxes = {"logout": LogoutNotices(database, enclave, settings.issuer).step}
+        steps = {
+            "keys": KeyLives(database, Lifecycle(database, enclave)).step,
+            "logout": LogoutNotices(database, enclave, settings.issuer).step,
+        }
         mailer = _mailer(settings)
         if mailer is not None:
-            outboxes["mail"] = Outbox(database, mailer).step
-        worker = Worker(database, [Pipeline(database, chain, enclave) for chain in found.values()], outboxes)
+            steps["mail"] = Outbox(database, mailer).step
+        worker = Worker(database, [Pipeline(database, chain, enclave) for chain in found.values()], steps)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, worker.stop)

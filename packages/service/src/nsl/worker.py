@@ -21,7 +21,7 @@ NEW_WORK_SECONDS = 0.05
 RECOVERY_SECONDS = 1.0
 FOLLOW_SECONDS = 0.1
 BACKLOG_SECONDS = 5.0
-OUTBOX_SECONDS = 0.5
+STEP_SECONDS = 0.5
 NO_CHAIN = "none"
 RETRY_SECONDS_FIRST = 0.1
 RETRY_SECONDS_MAX = 5.0
@@ -43,11 +43,11 @@ class Worker:
     """Runs the steps of every chain until it is told to stop; a step that is under way is finished first."""
 
     def __init__(
-        self, database: Database, pipelines: Sequence[Pipeline], outboxes: Mapping[str, Step] = MappingProxyType({})
+        self, database: Database, pipelines: Sequence[Pipeline], steps: Mapping[str, Step] = MappingProxyType({})
     ) -> None:
         self._database = database
         self._pipelines = pipelines
-        self._outboxes = outboxes
+        self._steps = steps
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -57,8 +57,8 @@ class Worker:
     async def run(self) -> None:
         """Run until ``stop``."""
         async with asyncio.TaskGroup() as group:
-            for name, step in self._outboxes.items():
-                group.create_task(self._loop(NO_CHAIN, name, step, OUTBOX_SECONDS, full=1))
+            for name, step in self._steps.items():
+                group.create_task(self._loop(NO_CHAIN, name, step, STEP_SECONDS, full=1))
             for pipeline in self._pipelines:
                 signing, sending = asyncio.Event(), asyncio.Event()
                 group.create_task(

@@ -15,6 +15,7 @@ from nsl_protocol.enclave.agreement import (
     TakeLease,
 )
 from nsl_protocol.enclave.fields import Message
+from nsl_protocol.enclave.lifecycle import ChangeKey
 from nsl_protocol.enclave.membership import (
     Admit,
     ApplyManifest,
@@ -49,7 +50,9 @@ _SIGNED: frozenset[type[Message]] = frozenset(
     # A member of an epoch that is over joins again without a restart.
     {Enrol, Admit, ApplyManifest, GetPackages, RotateRoot, RetireRoots, PrepareJoin, Join, Proceed}
 )
-_WORK: frozenset[type[Message]] = frozenset({CreateKey, Sign, CreateTokenKey, SignToken, Seal, Unseal, Rewrap})
+_WORK: frozenset[type[Message]] = frozenset(
+    {CreateKey, ChangeKey, Sign, CreateTokenKey, SignToken, Seal, Unseal, Rewrap}
+)
 _AGREE: frozenset[type[Message]] = frozenset(
     {GetHead, Show, Propose, Accept, Conclude, AskLease, GrantLease, TakeLease}
 )

@@ -11,7 +11,7 @@ from nsl_enclave import __version__
 from nsl_enclave.kernel.errors import Refusal, Violation
 from nsl_enclave.kernel.phases import NEXT, PERMITTED, Phase
 from nsl_enclave.kernel.server import Peer
-from nsl_enclave.kme import meaning
+from nsl_enclave.kme import lifecycle, meaning
 from nsl_enclave.kme.cluster import Cluster
 from nsl_enclave.kme.custody import Custody
 from nsl_enclave.kme.enrolment import Enrolment
@@ -39,6 +39,7 @@ from nsl_protocol.enclave.agreement import (
     TakeLease,
 )
 from nsl_protocol.enclave.fields import Message
+from nsl_protocol.enclave.lifecycle import ChangeKey, KeyChanged
 from nsl_protocol.enclave.membership import (
     Admit,
     ApplyManifest,
@@ -124,6 +125,7 @@ class KeyManagement:
             Join: custody.join,
             ApplyManifest: self._apply_manifest,
             CreateKey: self._create_key,
+            ChangeKey: self._change_key,
             Sign: self._sign,
             CreateTokenKey: self._create_token_key,
             SignToken: self._sign_token,
@@ -282,8 +284,15 @@ class KeyManagement:
 
     def _create_key(self, request: CreateKey) -> KeyCreated:
         secret = KeySecret(request.curve, request.blind_signing, new_secret(request.curve))
-        public_key = private_half(secret.curve, secret.secret).public_key
+        public_key = _private(secret).public_key
         return KeyCreated(public_key, self._wrapping.wrap_key(request.name, secret))
+
+    def _change_key(self, request: ChangeKey) -> KeyChanged:
+        present = self._wrapping.open_key(request.name, request.wrapped)
+        now = int(self._cluster.now())
+        changed = lifecycle.changed(present.secret, request.change, request.wait_seconds, now)
+        wrapped = self._wrapping.wrap_key(request.name, changed, replaces=present.edition)
+        return KeyChanged(wrapped, changed.state, changed.destroys_at)
 
     def _sign(self, request: Sign) -> Signed:
         self._registered().insist_on_lease()
@@ -321,8 +330,7 @@ class KeyManagement:
 
     def _keep(self, item: WrappedKey) -> None:
         secret = self._wrapping.open_key(item.name, item.wrapped).secret
-        private = private_half(secret.curve, secret.secret)
-        self._keys[item.name, item.wrapped] = _OpenKey(private, blind_signing=secret.blind_signing)
+        self._keys[item.name, item.wrapped] = _OpenKey(_private(secret), blind_signing=secret.blind_signing)
         if len(self._keys) > KEYS_KEPT:
             self._keys.popitem(last=False)
 
@@ -339,6 +347,11 @@ class KeyManagement:
 
     def _unseal(self, request: Unseal) -> Unsealed:
         return Unsealed(self._wrapping.unseal(request.purpose, request.sealed))
+
+
+def _private(secret: KeySecret) -> PrivateHalf:
+    """Raises Refusal: it is not active."""
+    return private_half(secret.curve, lifecycle.usable(secret))
 
 
 def _meaning(what: Signable, key: _OpenKey) -> meaning.Meaning:

@@ -164,10 +164,14 @@ class Register:
         """The record that enters a key, or another edition of it.
 
         Raises:
-            Refusal: ``NOT_REGISTERED``: it does not take the present edition's place.
+            Refusal: ``NOT_REGISTERED``: it does not take the present edition's place; ``ALREADY_REGISTERED``: it has
+                taken it, so that a host that does not know how far it had come goes on.
         """
         self.insist_on_newest(certificate)
-        if (self._present(entry.index, path) or NOTHING) != opened.replaces:
+        present = self._present(entry.index, path)
+        if present == opened.edition:
+            raise Refusal("ALREADY_REGISTERED", "The register of keys has this edition already.")
+        if (present or NOTHING) != opened.replaces:
             raise Refusal("NOT_REGISTERED", "The wrapped key takes the place of another edition than the present one.")
         leaf = Leaf(entry.index, opened.edition)
         root = entered(leaf, path)[-1].hash

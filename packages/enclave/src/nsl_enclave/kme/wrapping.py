@@ -16,6 +16,7 @@ from msgspec import Meta
 from nsl_enclave.kernel.clock import random_bytes
 from nsl_enclave.kernel.errors import Refusal
 from nsl_enclave.kme.state import Root
+from nsl_protocol.enclave.lifecycle import KeyState
 from nsl_protocol.enclave.messages import Curve
 from nsl_protocol.enclave.wrapped import (
     KeyName,
@@ -37,11 +38,18 @@ NOTHING = bytes(EDITION_BYTES)
 
 
 class KeySecret(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """The inside of a wrapped key: 32 secret bytes, and what they may be used for."""
+    """The inside of a wrapped key: what it may be used for, and whether it may be used at all.
+
+    Attributes:
+        secret: 32 bytes; None in a tombstone, which is all that is left of a destroyed key.
+        destroys_at: enclave time, Unix seconds, from which a key that waits may be destroyed; 0 for any other.
+    """
 
     curve: Curve
     blind_signing: bool
-    secret: Annotated[bytes, Meta(min_length=32, max_length=32)]
+    secret: Annotated[bytes, Meta(min_length=32, max_length=32)] | None
+    state: KeyState = KeyState.ACTIVE
+    destroys_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +69,9 @@ class Wrapping:
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder = msgspec.msgpack.Decoder(KeySecret)
 
-    def wrap_key(self, name: KeyName, secret: KeySecret) -> bytes:
-        """The blob of a key's first edition, which the host stores."""
-        return self._wrap(name.tenant, name.about, _edition() + self._encoder.encode(secret))
+    def wrap_key(self, name: KeyName, secret: KeySecret, replaces: bytes = NOTHING) -> bytes:
+        """The blob of another edition, which the host stores; the first one takes the place of nothing."""
+        return self._wrap(name.tenant, name.about, _edition(replaces) + self._encoder.encode(secret))
 
     def open_key(self, name: KeyName, wrapped: bytes) -> Opened[KeySecret]:
         """Raises Refusal when the blob is not exactly this key's."""
@@ -72,7 +80,7 @@ class Wrapping:
 
     def wrap_token_key(self, kid: str, der: bytes) -> bytes:
         """The blob of an RSA private key, PKCS #8 DER inside."""
-        return self._wrap(_TOKENS, about_token_key(kid), _edition() + der)
+        return self._wrap(_TOKENS, about_token_key(kid), _edition(NOTHING) + der)
 
     def open_token_key(self, kid: str, wrapped: bytes) -> Opened[bytes]:
         """Raises Refusal when the blob is not this token key's."""
@@ -125,8 +133,8 @@ class Wrapping:
             ) from error
 
 
-def _edition() -> bytes:
-    return random_bytes(EDITION_BYTES) + NOTHING
+def _edition(replaces: bytes) -> bytes:
+    return random_bytes(EDITION_BYTES) + replaces
 
 
 def _split(content: bytes) -> Opened[bytes]:

@@ -31,6 +31,7 @@ from nsl_protocol.enclave.agreement import (
     TakeLease,
 )
 from nsl_protocol.enclave.fields import Bytes32, Message, Payload, Wrapped
+from nsl_protocol.enclave.lifecycle import ChangeKey, KeyChanged
 from nsl_protocol.enclave.membership import (
     Admit,
     Admitted,
@@ -179,6 +180,7 @@ class Rewrap(Message, frozen=True):
 type Request = (
     GetStatus
     | CreateKey
+    | ChangeKey
     | Sign
     | CreateTokenKey
     | SignToken
@@ -307,6 +309,7 @@ class Rewrapped(Message, frozen=True):
 type Answer = (
     Status
     | KeyCreated
+    | KeyChanged
     | Signed
     | TokenKeyCreated
     | TokenSigned

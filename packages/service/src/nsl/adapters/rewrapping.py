@@ -30,12 +30,14 @@ class _Kind:
     item: Callable[[dict[str, Any]], Item]
 
 
+def _key(row: dict[str, Any]) -> WrappedKey:
+    return WrappedKey(KeyName(row["tenant_id"].bytes, row["key_id"].bytes, row["version"]), row["wrapped"])
+
+
 _KINDS = (
-    _Kind(
-        "keys",
-        "replace_key",
-        lambda row: WrappedKey(KeyName(row["tenant_id"].bytes, row["key_id"].bytes, row["version"]), row["wrapped"]),
-    ),
+    _Kind("keys", "replace_key", _key),
+    # A change that is taken over meanwhile is refused until it is under the latest root, so none is missed.
+    _Kind("key_changes", "replace_key_change", _key),
     _Kind("token_keys", "replace_token_key", lambda row: WrappedTokenKey(row["kid"], row["wrapped"])),
     _Kind("totps", "replace_totp", lambda row: WrappedSecret(f"totp:{row['user_id']}", row["wrapped"])),
     _Kind("providers", "replace_provider", lambda row: WrappedSecret(f"provider:{row['id']}", row["wrapped"])),

@@ -7,6 +7,13 @@ WHERE substring(wrapped FROM 1 FOR 5) <> %(latest)s ORDER BY key_id, version LIM
 -- name: replace_key
 UPDATE key_versions SET wrapped = %(new)s WHERE key_id = %(key_id)s AND version = %(version)s AND wrapped = %(old)s;
 
+-- name: key_changes
+SELECT id, key_id, version, tenant_id, wrapped FROM key_changes
+WHERE substring(wrapped FROM 1 FOR 5) <> %(latest)s ORDER BY key_id, version LIMIT %(limit)s;
+
+-- name: replace_key_change
+UPDATE key_changes SET wrapped = %(new)s WHERE id = %(id)s AND wrapped = %(old)s;
+
 -- name: token_keys
 SELECT kid, wrapped FROM token_keys WHERE substring(wrapped FROM 1 FOR 5) <> %(latest)s ORDER BY kid LIMIT %(limit)s;
 
@@ -29,7 +36,7 @@ UPDATE identity_providers SET client_secret = %(new)s WHERE id = %(id)s AND clie
 
 -- name: lock_writers
 -- Waits for those who are writing: what they write is seen by the passes that follow.
-LOCK TABLE key_versions, token_keys, totps, identity_providers IN SHARE MODE;
+LOCK TABLE key_versions, key_changes, token_keys, totps, identity_providers IN SHARE MODE;
 
 -- name: take_no_older
 UPDATE oldest_root SET generation = greatest(generation, %(generation)s);

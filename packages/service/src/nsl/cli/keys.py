@@ -9,7 +9,7 @@ import typer
 from nsl.cli.connection import AsJson, Credentials, connect
 from nsl.cli.output import explained, show_list, show_record
 
-app = typer.Typer(no_args_is_help=True, help="Keys in the enclave: make, list, look at, sign.")
+app = typer.Typer(no_args_is_help=True, help="Keys in the enclave: make, list, look at, sign, disable, destroy.")
 
 
 class CurveOption(StrEnum):
@@ -90,6 +90,53 @@ def sign(
     """
     with explained(), connect(credentials) as client:
         show_record(client.keys.sign(key_id, kind.value, _payload(kind, payload), network=network), as_json=as_json)
+
+
+@app.command()
+def disable(
+    key_id: Annotated[str, typer.Argument(help="The key's id.")],
+    credentials: Credentials = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let a key sign nothing until it is enabled. The enclave enforces it, whatever row is brought back.
+
+    A destruction that waits is undone by it, too: the key is kept, and still signs nothing.
+
+    Example: nsl keys disable KEY_ID
+    """
+    with explained(), connect(credentials) as client:
+        show_record(client.keys.disable(key_id), as_json=as_json)
+
+
+@app.command()
+def enable(
+    key_id: Annotated[str, typer.Argument(help="The key's id.")],
+    credentials: Credentials = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let a key sign again: one that was disabled, or one that waits for its destruction, which is undone.
+
+    Example: nsl keys enable KEY_ID
+    """
+    with explained(), connect(credentials) as client:
+        show_record(client.keys.enable(key_id), as_json=as_json)
+
+
+@app.command()
+def destroy(
+    key_id: Annotated[str, typer.Argument(help="The key's id.")],
+    wait_days: Annotated[int, typer.Option(min=7, max=365, help="How long it can be undone, in days.")] = 30,
+    credentials: Credentials = None,
+    as_json: AsJson = False,
+) -> None:
+    """Destroy a key after a wait. It signs nothing from now on; until the wait is over `nsl keys enable` undoes it.
+
+    Move what its addresses hold first: a key that is destroyed comes back from no backup.
+
+    Example: nsl keys destroy KEY_ID --wait-days 7
+    """
+    with explained(), connect(credentials) as client:
+        show_record(client.keys.destroy(key_id, wait_days=wait_days), as_json=as_json)
 
 
 def _payload(kind: KindOption, text: str) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """What can go wrong with keys.
 
 KeyUnknown          404  no such key, or another tenant's
-KeyNotActive        409  disabled or destroyed: it does not sign
+KeyNotActive        409  disabled, waiting for its destruction, or destroyed: it does not sign
+KeyStateConflict    409  this change does not follow the state that the key is in
 CurveUnsupported    422
 KindUnsuitable      422  this kind of payload is not for this curve, or not for this network
 PayloadUnreadable   422  the enclave cannot parse what it should sign
@@ -17,6 +18,10 @@ class KeyUnknown(Missing):
 
 class KeyNotActive(Conflict):
     code = "KEY_NOT_ACTIVE"
+
+
+class KeyStateConflict(Conflict):
+    code = "KEY_STATE_CONFLICT"
 
 
 class CurveUnsupported(Unprocessable):

@@ -8,18 +8,13 @@ from uuid import UUID
 
 from coincurve import PublicKey as Secp256k1PublicKey
 
+from nsl_protocol.enclave.lifecycle import KeyState
 from nsl_protocol.enclave.messages import Curve
 from nsl_protocol.evm.address import EvmAddress
 from nsl_protocol.n3.keys import PublicKey
 from nsl_protocol.n3.verification import account
 
 ROTATION_DAYS: Final = 90
-
-
-class KeyState(StrEnum):
-    ACTIVE = "active"
-    DISABLED = "disabled"
-    DESTROYED = "destroyed"
 
 
 class Usage(StrEnum):
@@ -62,7 +57,10 @@ class Enclave:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key as everyone may see it. ``public_key`` and ``enclave`` are the current version's."""
+    """A key as everyone may see it. ``public_key`` and ``enclave`` are the current version's.
+
+    ``destroys_at``: of one that waits for its destruction, when that is; until then it can be undone.
+    """
 
     id: UUID
     name: str
@@ -77,6 +75,7 @@ class Key:
     rotation_days: int
     rotates_at: datetime
     enclave: Enclave
+    destroys_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,25 @@
-"""What the keys slice needs of the enclave. Raises EnclaveDown (Unavailable); ``create_key`` also EnclaveRefused."""
+"""What the keys slice needs of the enclave.
+
+Every method raises EnclaveDown (Unavailable); those that make or change keys also EnclaveRefused (Denied), whose code
+is the enclave's.
+"""
 
 from collections.abc import Sequence
 from typing import Protocol
 
+from nsl_protocol.enclave.lifecycle import KeyChange, KeyChanged
 from nsl_protocol.enclave.messages import Curve, KeyCreated, Refused, Signature, SignOrder, Status
 from nsl_protocol.enclave.wrapped import KeyName
+
+
+class KeyChanger(Protocol):
+    """Makes the editions of a key that its life leads through."""
+
+    async def change_key(self, name: KeyName, wrapped: bytes, change: KeyChange, wait_seconds: int = 0) -> KeyChanged:
+        """The edition that a change leads to. Nothing is changed by it alone."""
+
+    async def enter_key(self, name: KeyName, wrapped: bytes) -> None:
+        """Make an edition the present one, for good; when it is already, that is well."""
 
 
 class KeyEnclave(Protocol):

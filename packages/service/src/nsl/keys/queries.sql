@@ -20,6 +20,13 @@ SELECT k.*, v.public_key, v.wrapped, v.enclave_mode, v.enclave_measurement
 FROM keys k JOIN key_versions v ON v.key_id = k.id AND v.version = k.version
 WHERE k.id = %(id)s
 
+-- name: lock
+-- As by_id, while nobody else can put another edition in the stored one's place.
+SELECT k.*, v.public_key, v.wrapped, v.enclave_mode, v.enclave_measurement
+FROM keys k JOIN key_versions v ON v.key_id = k.id AND v.version = k.version
+WHERE k.id = %(id)s
+FOR UPDATE OF v
+
 -- name: page
 SELECT k.*, v.public_key, v.wrapped, v.enclave_mode, v.enclave_measurement
 FROM keys k JOIN key_versions v ON v.key_id = k.id AND v.version = k.version
@@ -36,3 +43,38 @@ SELECT s.id, %(tenant_id)s, %(key_id)s, %(key_version)s, s.kind, s.request_sha25
     %(signed_by)s, %(created_at)s
 FROM unnest(%(ids)s::uuid[], %(kinds)s::text[], %(digests)s::bytea[], %(decoded)s::json[], %(signatures)s::bytea[])
     AS s(id, kind, request_sha256, decoded, signature)
+
+-- name: insert_change
+INSERT INTO key_changes (id, key_id, version, tenant_id, wrapped, state, destroys_at, changed_by, changed_at)
+VALUES (
+    %(id)s, %(key_id)s, %(version)s, %(tenant_id)s, %(wrapped)s, %(state)s, %(destroys_at)s, %(changed_by)s,
+    %(changed_at)s
+)
+ON CONFLICT DO NOTHING
+
+-- name: change_of
+SELECT id, key_id, version, wrapped, state, destroys_at, changed_by FROM key_changes
+WHERE key_id = %(key_id)s
+ORDER BY version
+LIMIT 1
+
+-- name: take_over
+-- The edition that was written ahead becomes the stored one. By its id: it may have been wrapped anew meanwhile.
+WITH taken AS (
+    DELETE FROM key_changes WHERE id = %(id)s RETURNING key_id, version, wrapped, state, destroys_at
+), stored AS (
+    UPDATE key_versions v SET wrapped = t.wrapped FROM taken t WHERE v.key_id = t.key_id AND v.version = t.version
+)
+UPDATE keys k SET state = t.state, destroys_at = t.destroys_at FROM taken t WHERE k.id = t.key_id
+
+-- name: left_half_done
+SELECT tenant_id, key_id FROM key_changes
+WHERE changed_at < %(before)s AND key_id <> ALL(%(but)s::uuid[])
+ORDER BY changed_at
+LIMIT %(limit)s
+
+-- name: due
+SELECT tenant_id, id AS key_id FROM keys
+WHERE state = 'destroying' AND destroys_at <= %(now)s AND id <> ALL(%(but)s::uuid[])
+ORDER BY destroys_at
+LIMIT %(limit)s

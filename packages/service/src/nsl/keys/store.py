@@ -8,11 +8,25 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from nsl.keys.model import Enclave, Key, KeyPolicy, KeyState, Kind, Usage, WrappedKey, addresses_of
+from nsl.keys.model import Enclave, Key, KeyPolicy, Kind, Usage, WrappedKey, addresses_of
 from nsl.kit.db import Connection, fetch_all, fetch_one, load_queries
+from nsl_protocol.enclave.lifecycle import KeyState
 from nsl_protocol.enclave.messages import Curve
 
 _QUERIES = load_queries("nsl.keys")
+
+
+@dataclass(frozen=True, slots=True)
+class PendingChange:
+    """The next edition of a key, written down before the register of keys has it. ``by``: who asked for it."""
+
+    id: UUID
+    key: UUID
+    version: int
+    wrapped: bytes
+    state: KeyState
+    destroys_at: datetime | None
+    by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +70,57 @@ async def by_id(connection: Connection, key: UUID) -> WrappedKey | None:
     """One of the tenant's keys, in its current version."""
     row = await fetch_one(connection, _QUERIES["by_id"], {"id": key})
     return None if row is None else _key(row)
+
+
+async def lock(connection: Connection, key: UUID) -> WrappedKey | None:
+    """The same, and nobody else replaces its wrapped form until the transaction ends."""
+    row = await fetch_one(connection, _QUERIES["lock"], {"id": key})
+    return None if row is None else _key(row)
+
+
+async def insert_change(connection: Connection, tenant: UUID, change: PendingChange, changed_at: datetime) -> bool:
+    """Write a change down. False: another one of this key is under way."""
+    parameters = {
+        "id": change.id,
+        "key_id": change.key,
+        "version": change.version,
+        "tenant_id": tenant,
+        "wrapped": change.wrapped,
+        "state": change.state.value,
+        "destroys_at": change.destroys_at,
+        "changed_by": change.by,
+        "changed_at": changed_at,
+    }
+    return (await connection.execute(_QUERIES["insert_change"], parameters)).rowcount == 1
+
+
+async def change_of(connection: Connection, key: UUID) -> PendingChange | None:
+    """The change of a key that is under way."""
+    row = await fetch_one(connection, _QUERIES["change_of"], {"key_id": key})
+    if row is None:
+        return None
+    state, by = KeyState(row["state"]), row["changed_by"]
+    return PendingChange(row["id"], row["key_id"], row["version"], row["wrapped"], state, row["destroys_at"], by)
+
+
+async def take_over(connection: Connection, change: UUID) -> bool:
+    """Make a change the key's own state. False: that was done before."""
+    return (await connection.execute(_QUERIES["take_over"], {"id": change})).rowcount == 1
+
+
+async def left_half_done(
+    connection: Connection, before: datetime, but: Sequence[UUID], limit: int
+) -> list[tuple[UUID, UUID]]:
+    """Tenant and key of changes that are under way since before then, of all tenants; without some keys."""
+    parameters = {"before": before, "but": list(but), "limit": limit}
+    rows = await fetch_all(connection, _QUERIES["left_half_done"], parameters)
+    return [(row["tenant_id"], row["key_id"]) for row in rows]
+
+
+async def due(connection: Connection, now: datetime, but: Sequence[UUID], limit: int) -> list[tuple[UUID, UUID]]:
+    """Tenant and key of what has waited for its destruction long enough, of all tenants; without some keys."""
+    rows = await fetch_all(connection, _QUERIES["due"], {"now": now, "but": list(but), "limit": limit})
+    return [(row["tenant_id"], row["key_id"]) for row in rows]
 
 
 async def page(connection: Connection, tenant: UUID, *, after: UUID | None, limit: int) -> list[Key]:
@@ -108,5 +173,6 @@ def _key(row: Mapping[str, Any]) -> WrappedKey:
         rotation_days=row["rotation_days"],
         rotates_at=row["rotates_at"],
         enclave=Enclave(row["enclave_mode"], row["enclave_measurement"]),
+        destroys_at=row["destroys_at"],
     )
     return WrappedKey(key, row["wrapped"])

@@ -7,6 +7,7 @@ them, signed bytes before the node does (ARCHITECTURE.md, decision 5).
 
 from collections.abc import Sequence
 from typing import Final
+from uuid import UUID
 
 from nsl.kit.clock import now, random_bytes
 from nsl.kit.db import Connection, Database
@@ -28,13 +29,21 @@ from nsl.transactions.model import (
 )
 from nsl.transactions.ports import Chain, Draft, Expected, Sending, SignedBytes, Signer, Unsigned
 from nsl.transactions.ports import Rejected as CannotBuild
-from nsl_protocol.enclave.messages import Refused, Signable, SignEvmTransaction, SignN3Transaction, SignOrder
+from nsl_protocol.enclave.messages import (
+    Refused,
+    Signable,
+    Signature,
+    SignEvmTransaction,
+    SignN3Transaction,
+    SignOrder,
+)
 from nsl_protocol.enclave.wrapped import KeyName
 
 BATCH_MAX: Final = 256
 BLOCKS_AT_ONCE_MAX: Final = 20
 BLOCKS_KEPT: Final = 1000
 _N3_NONCE_BYTES: Final = 4
+_NOT_REGISTERED: Final = "NOT_REGISTERED"
 
 type Step = tuple[Transaction, Transaction]
 
@@ -126,8 +135,11 @@ class Pipeline:
                 for each, wrapped in taken
             ]
             answers = await self._signer.sign(orders)
+            moved = await _whose_key_moved(connection, taken, answers)
             at, steps = now(), []
             for (transaction, _), answer in zip(taken, answers, strict=True):
+                if transaction.id in moved:
+                    continue
                 if isinstance(answer, Refused):
                     event: Signed | Rejected = Rejected(Failed(answer.code, answer.reason))
                 else:
@@ -280,6 +292,22 @@ def _continues(blocks: Sequence[Block], height: int, hash_: str) -> bool:
 
 def _expected(transaction: Transaction) -> Expected:
     return Expected(str(transaction.hash), transaction.asset, transaction.sender, transaction.to, transaction.amount)
+
+
+async def _whose_key_moved(
+    connection: Connection, taken: Sequence[tuple[Transaction, bytes]], answers: Sequence[Signature | Refused]
+) -> set[UUID]:
+    """Those that were refused because their key was changed after it was read: the next pass finds the key as it is."""
+    pairs = zip(taken, answers, strict=True)
+    refused = {
+        transaction.id: wrapped
+        for (transaction, wrapped), answer in pairs
+        if isinstance(answer, Refused) and answer.code == _NOT_REGISTERED
+    }
+    if not refused:
+        return set()
+    stored = await store.stored_keys(connection, list(refused))
+    return {each for each, wrapped in refused.items() if stored.get(each) != wrapped}
 
 
 def _unsigned(transaction: Transaction) -> bytes:

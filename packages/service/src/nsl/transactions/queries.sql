@@ -58,13 +58,22 @@ LIMIT %(limit)s
 FOR UPDATE OF t SKIP LOCKED
 
 -- name: take_prepared
+-- What waits for a change of its key that is under way is taken once that is through.
 SELECT t.*, v.wrapped
 FROM transactions t
 JOIN key_versions v ON v.key_id = t.from_key AND v.version = t.key_version
 WHERE t.chain = %(chain)s AND t.state = 'prepared'
+    AND NOT EXISTS (SELECT FROM key_changes c WHERE c.key_id = t.from_key)
 ORDER BY t.id
 LIMIT %(limit)s
 FOR UPDATE OF t SKIP LOCKED
+
+-- name: stored_keys
+-- Read again, in the same transaction: a key whose change is under way is left out.
+SELECT t.id, v.wrapped
+FROM transactions t
+JOIN key_versions v ON v.key_id = t.from_key AND v.version = t.key_version
+WHERE t.id = ANY(%(ids)s) AND NOT EXISTS (SELECT FROM key_changes c WHERE c.key_id = t.from_key)
 
 -- name: take_to_send
 -- By nonce, so that a node never sees a gap that the next line would fill.

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from nsl.keys.model import Key, KeyState
+from nsl.keys.model import Key
 from nsl.kit.clock import monotonic, now
 from nsl.kit.db import Database
 from nsl.kit.ids import new_id
@@ -20,6 +20,7 @@ from nsl.transactions.errors import IdempotencyKeyReused, ShortOfFunds, UnknownT
 from nsl.transactions.model import Kind, State, Transaction
 from nsl.transactions.ports import Chain, KeyDirectory
 from nsl.transactions.store import Promised
+from nsl_protocol.enclave.lifecycle import KeyState
 
 BALANCE_SECONDS: Final = 1.0
 BALANCES_MAX: Final = 4096

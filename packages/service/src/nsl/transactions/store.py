@@ -112,6 +112,12 @@ async def take_prepared(connection: Connection, chain: ChainName, limit: int) ->
     return [(_transaction(row), row["wrapped"]) for row in rows]
 
 
+async def stored_keys(connection: Connection, transactions: Sequence[UUID]) -> dict[UUID, bytes]:
+    """By transaction, its wrapped key as it is stored now; without those whose key is being changed."""
+    rows = await fetch_all(connection, _QUERIES["stored_keys"], {"ids": list(transactions)})
+    return {row["id"]: row["wrapped"] for row in rows}
+
+
 async def take_to_send(connection: Connection, chain: ChainName, now: datetime, limit: int) -> list[Transaction]:
     """Lock a batch whose bytes are due to be sent."""
     rows = await fetch_all(connection, _QUERIES["take_to_send"], {"chain": chain, "now": now, "limit": limit})

@@ -20,6 +20,7 @@ from nsl.kit.clock import now, pause
 from nsl.kit.errors import Unavailable
 from nsl_protocol.attestation.binding import Purpose
 from nsl_protocol.cluster.manifest import Program
+from nsl_protocol.enclave.lifecycle import ChangeKey, KeyChange, KeyChanged
 from nsl_protocol.enclave.membership import GetQuote, Quoted
 from nsl_protocol.enclave.messages import (
     SIGN_ORDERS_MAX,
@@ -133,6 +134,20 @@ class EnclaveClient:
         made = _expect(KeyCreated, await self._work(CreateKey(name, curve, blind_signing)))
         await self._register.enter(WrappedKey(name, made.wrapped))
         return made
+
+    async def change_key(self, name: KeyName, wrapped: bytes, change: KeyChange, wait_seconds: int = 0) -> KeyChanged:
+        """Make the edition that a change leads to; nothing is changed yet. Raises EnclaveRefused, RootReplaced."""
+        return _expect(KeyChanged, await self._work(ChangeKey(name, wrapped, change, wait_seconds)))
+
+    async def enter_key(self, name: KeyName, wrapped: bytes) -> None:
+        """Make an edition the present one; when it is already, that is well. Raises EnclaveRefused, RootReplaced."""
+        self._insist_on_newest()
+        try:
+            await self._register.enter(WrappedKey(name, wrapped))
+        except EnclaveRefused as refused:
+            if refused.code == ROOT_UNKNOWN:
+                raise RootReplaced(refused.detail) from refused
+            raise
 
     async def sign(self, orders: Sequence[SignOrder]) -> tuple[Signature | Refused, ...]:
         """A result for each order, in order. Raises RootReplaced."""

@@ -42,6 +42,8 @@ _LOST: Final = frozenset({"DATABASE_OLDER", "OTHER_ACCEPTED"})
 _MOVED: Final = _LOST | {"PATH_WRONG", "BEHIND"}
 #: The replica missed the beginning of an epoch, and maybe the root that it is under.
 _OVER: Final = frozenset({"OTHER_EPOCH", "NOT_CERTIFIED"})
+#: somebody has made this change hold before: a host that ended before it could write that down, or another one
+_ENTERED: Final = "ALREADY_REGISTERED"
 _ATTEMPTS: Final = 6
 _PAUSE_SECONDS: Final = 0.02
 #: others come first while it waits, and each of theirs is carried
@@ -90,7 +92,7 @@ class Register:
         raise NoMajority(_BUSY)
 
     async def enter(self, entry: Item | Enlistment) -> None:
-        """Make a change hold; on return a majority has accepted it.
+        """Make a change hold; on return a majority has accepted it. Done twice, it is done once.
 
         Raises:
             NoMajority: too few replicas answer. The change is written down and may come to hold yet.
@@ -107,6 +109,8 @@ class Register:
                         return
                 elif record is None:
                     await self._refreshed()
+                elif isinstance(record, Refused) and record.code == _ENTERED:
+                    return
                 else:
                     await self._settle_down(record, refusals)
                     refusals += 1
@@ -288,7 +292,7 @@ class Register:
         answer: Answer | None = None
         for replica in self._replicas:
             answer = await self._quietly(replica, request) or answer
-            if isinstance(answer, Refused) and answer.code != "DATABASE_OLDER":
+            if isinstance(answer, Refused) and answer.code not in ("DATABASE_OLDER", _ENTERED):
                 continue
             if answer is not None:
                 return answer

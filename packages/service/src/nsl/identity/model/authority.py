@@ -31,6 +31,7 @@ class Scope(StrEnum):
     KEYS_CREATE = "keys:create"
     KEYS_READ = "keys:read"
     KEYS_SIGN = "keys:sign"
+    KEYS_MANAGE = "keys:manage"
     TRANSACTIONS_CREATE = "transactions:create"
     TRANSACTIONS_READ = "transactions:read"
     LEDGER_READ = "ledger:read"
@@ -62,7 +63,7 @@ _KEY_USER: Final = frozenset({Scope.KEYS_READ, Scope.KEYS_SIGN})
 ROLE_SCOPES: Final[Mapping[str, frozenset[Scope]]] = {
     Role.PLATFORM_ADMIN: frozenset(Scope),
     Role.TENANT_ADMIN: frozenset(Scope) - {Scope.PLATFORM_ADMIN},
-    Role.KEY_MANAGER: _KEY_USER | {Scope.KEYS_CREATE},
+    Role.KEY_MANAGER: _KEY_USER | {Scope.KEYS_CREATE, Scope.KEYS_MANAGE},
     Role.KEY_USER: _KEY_USER,
     Role.TRADER: _READS | {Scope.TRANSACTIONS_CREATE},
     Role.ANALYST: frozenset({Scope.TRANSACTIONS_READ, Scope.LEDGER_READ}),

@@ -1,6 +1,6 @@
 """Tokens, tenants, clients, people's authority, and answers that are given once."""
 
-from nsl.identity.service.audit import Audit, note, note_by
+from nsl.identity.service.audit import Audit, actor_of, note, note_by
 from nsl.identity.service.directory import Directory
 from nsl.identity.service.idempotency import Idempotency, Note
 from nsl.identity.service.keyring import Keyring
@@ -26,6 +26,7 @@ __all__ = [
     "Tenancy",
     "Tokens",
     "acr_of",
+    "actor_of",
     "bootstrap",
     "break_glass",
     "certificate_binding",

@@ -20,8 +20,12 @@ async def note(
     connection: Connection, caller: Caller, action: str, target: str, *, tenant: UUID | None = None, **detail: Any
 ) -> None:
     """Write down what ``caller`` does to ``target``, in the tenant that the transaction works for."""
-    actor = caller.subject if caller.actor is None else f"{caller.actor} for {caller.subject}"
-    await note_by(connection, tenant or caller.tenant, action, actor, target, **detail)
+    await note_by(connection, tenant or caller.tenant, action, actor_of(caller), target, **detail)
+
+
+def actor_of(caller: Caller) -> str:
+    """Who that is in a record."""
+    return caller.subject if caller.actor is None else f"{caller.actor} for {caller.subject}"
 
 
 async def note_by(connection: Connection, tenant: UUID, action: str, actor: str, target: str, **detail: Any) -> None:

@@ -1,21 +1,21 @@
-"""Keys over HTTP."""
+"""Keys over HTTP: made, listed, signed with."""
 
-from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter, SkipValidation
+from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
 from litestar.status_codes import HTTP_200_OK
 from msgspec import Meta
 
 from nsl.identity.model import Caller, Requires, Scope
-from nsl.identity.service import Idempotency, Note
+from nsl.identity.service import Note
+from nsl.keys.api.views import IdempotencyKey, KeysOf, KeyView, Once, PolicyView, view
 from nsl.keys.errors import CurveUnsupported, SigningRefused
-from nsl.keys.model import ROTATION_DAYS, Key, KeyPolicy, Kind, Usage
-from nsl.keys.service import Keys, Made, Signed, ToSign, decoded
+from nsl.keys.model import ROTATION_DAYS, KeyPolicy, Kind, Usage
+from nsl.keys.service import Made, Signed, ToSign, decoded
 from nsl.kit.db import Connection
 from nsl.kit.decoding import Label, Unreadable
 from nsl.kit.errors import Failure, Malformed
@@ -25,25 +25,7 @@ from nsl_protocol.enclave.messages import SIGN_ORDERS_MAX, Curve
 PAGE_MAX = 200
 MESSAGE_BYTES_MAX = 65_536
 
-KeysOf = NamedDependency[SkipValidation[Keys]]
-Once = NamedDependency[SkipValidation[Idempotency]]
 Quota = NamedDependency[SkipValidation[Spend]]
-IdempotencyKey = Annotated[
-    str | None,
-    HeaderParameter(
-        name="Idempotency-Key",
-        min_length=1,
-        max_length=255,
-        description="The same key and body: the same answer, 7 days",
-    ),
-]
-
-
-class PolicyView(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``kinds`` null: every kind of the curve, digests only with ``blind_signing``, which is fixed at creation."""
-
-    blind_signing: bool = False
-    kinds: list[Kind] | None = None
 
 
 class CreateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,28 +36,6 @@ class CreateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     usages: Annotated[tuple[Usage, ...], Meta(min_length=1, max_length=10)] = (Usage.SIGN,)
     policy: PolicyView | None = None
     rotation_days: Annotated[int, Meta(ge=1, le=3650)] = ROTATION_DAYS
-
-
-class EnclaveView(msgspec.Struct, frozen=True):
-    """``mode`` is ``sim`` where the enclave is simulated."""
-
-    mode: str
-    measurement: str
-
-
-class KeyView(msgspec.Struct, frozen=True):
-    id: UUID
-    name: str
-    curve: str
-    version: int
-    state: str
-    usages: list[str]
-    public_key: str
-    addresses: dict[str, str]
-    policy: PolicyView
-    created_at: datetime
-    rotates_at: datetime
-    enclave: EnclaveView
 
 
 class KeyPage(msgspec.Struct, frozen=True):
@@ -158,9 +118,9 @@ async def create_key(
             usages=tuple(dict.fromkeys(data.usages)),
             policy=KeyPolicy(policy.blind_signing, None if policy.kinds is None else frozenset(policy.kinds)),
             rotation_days=data.rotation_days,
-            note=lambda connection, made: note(connection, _view(made)),
+            note=lambda connection, made: note(connection, view(made)),
         )
-        return _view(made)
+        return view(made)
 
     return await idempotency.once(caller, idempotency_key, ("createKey", data), KeyView, act)
 
@@ -173,14 +133,14 @@ async def list_keys(
     cursor: Annotated[UUID | None, QueryParameter(description="next_cursor of the page before")] = None,
 ) -> KeyPage:
     found, following = await keys.page(caller.tenant, after=cursor, limit=limit)
-    return KeyPage(list(map(_view, found)), None if following is None else str(following))
+    return KeyPage(list(map(view, found)), None if following is None else str(following))
 
 
 @get("/v1/keys/{key_id:uuid}", operation_id="getKey", summary="A key", tags=["keys"])
 async def get_key(
     caller: Annotated[Caller, Requires(Scope.KEYS_READ, resource="key_id")], keys: KeysOf, key_id: FromPath[UUID]
 ) -> KeyView:
-    return _view(await keys.get(caller.tenant, key_id))
+    return view(await keys.get(caller.tenant, key_id))
 
 
 @post(
@@ -276,23 +236,6 @@ def _hex(text: str) -> bytes:
         return bytes.fromhex(text.removeprefix("0x"))
     except ValueError as error:
         raise Malformed("This is not hex.", field="payload.hex") from error
-
-
-def _view(key: Key) -> KeyView:
-    return KeyView(
-        id=key.id,
-        name=key.name,
-        curve=key.curve.value,
-        version=key.version,
-        state=key.state.value,
-        usages=[usage.value for usage in key.usages],
-        public_key=key.public_key.hex(),
-        addresses=key.addresses,
-        policy=PolicyView(key.policy.blind_signing, None if key.policy.kinds is None else sorted(key.policy.kinds)),
-        created_at=key.created_at,
-        rotates_at=key.rotates_at,
-        enclave=EnclaveView(key.enclave.mode, key.enclave.measurement),
-    )
 
 
 def _signature(made: Made | Failure) -> SignatureView:

@@ -1,4 +1,4 @@
-"""Keys: made in the enclave, listed, signed with. What leaves is written down first."""
+"""Keys: made in the enclave, listed, changed, signed with. What leaves is written down first."""
 
 import hashlib
 from collections import OrderedDict
@@ -12,16 +12,18 @@ import msgspec
 
 from nsl.identity.errors import RootReplaced
 from nsl.identity.model import Caller
-from nsl.identity.service import Note
+from nsl.identity.service import Note, actor_of
 from nsl.keys import store
 from nsl.keys.errors import KeyNotActive, KeyUnknown, KindUnsuitable, PayloadUnreadable, SigningRefused
-from nsl.keys.model import KINDS_OF_CURVE, Enclave, Key, KeyPolicy, KeyState, Kind, Usage, WrappedKey, addresses_of
+from nsl.keys.model import KINDS_OF_CURVE, Enclave, Key, KeyPolicy, Kind, Usage, WrappedKey, addresses_of
 from nsl.keys.ports import KeyEnclave
+from nsl.keys.service.lifecycle import Lifecycle
 from nsl.keys.store import NotedSignature
 from nsl.kit.clock import monotonic, now
 from nsl.kit.db import Database
 from nsl.kit.errors import Failure
 from nsl.kit.ids import new_id
+from nsl_protocol.enclave.lifecycle import KeyChange, KeyState
 from nsl_protocol.enclave.messages import (
     Curve,
     Refused,
@@ -39,6 +41,7 @@ from nsl_protocol.enclave.wrapped import KeyName
 KEYS_KEPT_SECONDS: Final = 1.0
 KEYS_KEPT_MAX: Final = 10_000
 _NOT_UNDERSTOOD = frozenset({"NOT_UNDERSTOOD", "WRONG_CURVE", "WRONG_CHAIN"})
+_NOT_REGISTERED = "NOT_REGISTERED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +65,17 @@ class Made:
 type Signed = list[Made | Failure]
 
 
+class _Replaced(Exception):
+    """The register of keys has another edition than the one that was read: it was changed meanwhile, or half."""
+
+
 class Keys:
     """The keys of all tenants, one tenant at a time."""
 
-    def __init__(self, database: Database, enclave: KeyEnclave, *, cached: bool = True) -> None:
+    def __init__(self, database: Database, enclave: KeyEnclave, lifecycle: Lifecycle, *, cached: bool = True) -> None:
         self._database = database
         self._enclave = enclave
+        self._lifecycle = lifecycle
         self._cached = cached
         self._kept: OrderedDict[tuple[UUID, UUID], tuple[float, WrappedKey]] = OrderedDict()
 
@@ -127,6 +135,17 @@ class Keys:
             found = await store.page(connection, tenant, after=after, limit=limit + 1)
         return found[:limit], found[limit - 1].id if len(found) > limit else None
 
+    async def change(
+        self, caller: Caller, key_id: UUID, change: KeyChange, *, wait_seconds: int = 0, note: Note[Key] | None = None
+    ) -> Key:
+        """Disable, enable, or begin to destroy; on return it holds. Raises what ``Lifecycle.change`` does."""
+        try:
+            return await self._lifecycle.change(
+                caller.tenant, actor_of(caller), key_id, change, wait_seconds=wait_seconds, note=note
+            )
+        finally:
+            self._kept.pop((caller.tenant, key_id), None)
+
     async def sign(
         self, caller: Caller, key_id: UUID, items: Sequence[ToSign], note: Note[Signed] | None = None
     ) -> Signed:
@@ -139,11 +158,21 @@ class Keys:
         """
         try:
             return await self._sign(caller, key_id, items, note)
-        except RootReplaced:
+        except (RootReplaced, _Replaced, KeyNotActive):
+            # What was read may be a moment old, or a change of the key left half done.
             self._kept.pop((caller.tenant, key_id), None)
-            return await self._sign(caller, key_id, items, note)
+            await self._lifecycle.carry(caller.tenant, key_id)
+            return await self._sign(caller, key_id, items, note, again=True)
 
-    async def _sign(self, caller: Caller, key_id: UUID, items: Sequence[ToSign], note: Note[Signed] | None) -> Signed:
+    async def _sign(
+        self,
+        caller: Caller,
+        key_id: UUID,
+        items: Sequence[ToSign],
+        note: Note[Signed] | None,
+        *,
+        again: bool = False,
+    ) -> Signed:
         wrapped = await self._wrapped(caller.tenant, key_id)
         key = wrapped.key
         if key.state is not KeyState.ACTIVE:
@@ -158,6 +187,8 @@ class Keys:
             except Failure as failure:
                 results.append(failure)
         answers = await self._enclave.sign(list(orders.values())) if orders else ()
+        if not again and any(isinstance(each, Refused) and each.code == _NOT_REGISTERED for each in answers):
+            raise _Replaced
         noted = []
         for position, answer in zip(orders, answers, strict=True):
             if isinstance(answer, Refused):
@@ -224,6 +255,8 @@ def _network(item: ToSign) -> int:
 def _refusal(refused: Refused) -> Failure:
     if refused.code in _NOT_UNDERSTOOD:
         return PayloadUnreadable(refused.reason, field="payload")
+    if refused.code == KeyNotActive.code:
+        return KeyNotActive(refused.reason)
     return SigningRefused(refused.code, refused.reason)
 
 

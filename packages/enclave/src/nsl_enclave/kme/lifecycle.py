@@ -1,0 +1,63 @@
+"""The life of a key, as a table: what each change makes of it. Pure: the time is an argument.
+
+    active ──disable──▶ disabled ──enable──▶ active
+    active | disabled ──destroy_later──▶ destroying ──destroy, after the wait──▶ destroyed
+    destroying ──enable | disable──▶ active | disabled
+
+Nothing leads out of destroyed: that edition has no secret any more, and the register knows it to be the present one,
+so an earlier one that is brought back is refused.
+"""
+
+from collections.abc import Mapping
+
+from msgspec.structs import replace
+
+from nsl_enclave.kernel.errors import Refusal
+from nsl_enclave.kme.wrapping import KeySecret
+from nsl_protocol.enclave.lifecycle import WAIT_SECONDS_MIN, KeyChange, KeyState
+
+TRANSITIONS: Mapping[tuple[KeyState, KeyChange], KeyState] = {
+    (KeyState.ACTIVE, KeyChange.DISABLE): KeyState.DISABLED,
+    (KeyState.DISABLED, KeyChange.ENABLE): KeyState.ACTIVE,
+    (KeyState.ACTIVE, KeyChange.DESTROY_LATER): KeyState.DESTROYING,
+    (KeyState.DISABLED, KeyChange.DESTROY_LATER): KeyState.DESTROYING,
+    (KeyState.DESTROYING, KeyChange.ENABLE): KeyState.ACTIVE,
+    (KeyState.DESTROYING, KeyChange.DISABLE): KeyState.DISABLED,
+    (KeyState.DESTROYING, KeyChange.DESTROY): KeyState.DESTROYED,
+}
+
+
+def changed(key: KeySecret, change: KeyChange, wait_seconds: int, now: int) -> KeySecret:
+    """The key after the change.
+
+    Args:
+        wait_seconds: for ``DESTROY_LATER``, at least ``WAIT_SECONDS_MIN``: whoever asks in another's name is noticed.
+        now: enclave time, Unix seconds.
+
+    Raises:
+        Refusal: ``KEY_STATE_CONFLICT``: it does not follow; ``DESTRUCTION_WAITS``: not yet; ``WAIT_TOO_SHORT``.
+    """
+    state = TRANSITIONS.get((key.state, change))
+    if state is None:
+        raise Refusal("KEY_STATE_CONFLICT", f"The key is {key.state}, which {change} does not follow.")
+    if change is KeyChange.DESTROY and now < key.destroys_at:
+        raise Refusal("DESTRUCTION_WAITS", f"The key is destroyed in {key.destroys_at - now} seconds, not before.")
+    if change is KeyChange.DESTROY_LATER and wait_seconds < WAIT_SECONDS_MIN:
+        raise Refusal("WAIT_TOO_SHORT", f"A destruction waits {WAIT_SECONDS_MIN} seconds or longer.")
+    return replace(
+        key,
+        secret=None if state is KeyState.DESTROYED else key.secret,
+        state=state,
+        destroys_at=now + wait_seconds if state is KeyState.DESTROYING else 0,
+    )
+
+
+def usable(key: KeySecret) -> bytes:
+    """The 32 secret bytes of an active key.
+
+    Raises:
+        Refusal: ``KEY_NOT_ACTIVE``.
+    """
+    if key.state is not KeyState.ACTIVE or key.secret is None:
+        raise Refusal("KEY_NOT_ACTIVE", f"The key is {key.state}; only an active key signs.")
+    return key.secret

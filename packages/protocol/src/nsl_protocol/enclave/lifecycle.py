@@ -1,0 +1,51 @@
+"""The life of a key: what it may be in, and how a host asks the key enclave to change it.
+
+A change makes another edition of the wrapped key, which takes the present one's place. It holds once the host has
+entered it into the register of keys; until then the former edition is the present one.
+"""
+
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta
+
+from nsl_protocol.enclave.fields import Message, Wrapped
+from nsl_protocol.enclave.wrapped import KeyName
+
+DAY_SECONDS = 86_400
+WAIT_SECONDS_MIN = 7 * DAY_SECONDS
+WAIT_SECONDS_MAX = 365 * DAY_SECONDS
+
+
+class KeyState(StrEnum):
+    ACTIVE = "active"  # signs
+    DISABLED = "disabled"  # signs nothing until it is enabled
+    DESTROYING = "destroying"  # signs nothing, and is destroyed when it has waited, unless that is undone
+    DESTROYED = "destroyed"  # a tombstone: its secret is gone
+
+
+class KeyChange(StrEnum):
+    DISABLE = "disable"
+    ENABLE = "enable"
+    DESTROY_LATER = "destroy_later"  # begin to wait
+    DESTROY = "destroy"  # after the wait
+
+
+class ChangeKey(Message, frozen=True):
+    """Make the edition that a change leads to. Nothing is changed yet. Answered by ``KeyChanged``.
+
+    ``wait_seconds``: for ``DESTROY_LATER``, how long the change can be undone; 0 for the others.
+    """
+
+    name: KeyName
+    wrapped: Wrapped
+    change: KeyChange
+    wait_seconds: Annotated[int, Meta(ge=0, le=WAIT_SECONDS_MAX)]
+
+
+class KeyChanged(Message, frozen=True):
+    """The next edition. ``destroys_at``: the earliest enclave time of its destruction, Unix seconds; 0: none is set."""
+
+    wrapped: bytes
+    state: KeyState
+    destroys_at: int

@@ -1,0 +1,57 @@
+"""The worker's part in the life of keys: what was left half done is carried on, what is due is destroyed."""
+
+from collections.abc import Awaitable
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from nsl.keys import store
+from nsl.keys.service import Lifecycle
+from nsl.kit.clock import monotonic, now
+from nsl.kit.db import Database
+from nsl.kit.errors import Conflict, Denied
+from nsl_protocol.enclave.lifecycle import KeyChange
+
+KEYS_AT_ONCE_MAX: Final = 64
+#: until then, whoever began a change is carrying it
+LEFT_AFTER: Final = timedelta(seconds=5)
+REFUSED_SECONDS: Final = 60.0
+#: who destroys, in the record
+WORKER: Final = "worker"
+
+_log = structlog.get_logger("nsl.keys")
+
+
+class KeyLives:
+    """Any number of workers: what one of them does twice is done once."""
+
+    def __init__(self, database: Database, lifecycle: Lifecycle) -> None:
+        self._database = database
+        self._lifecycle = lifecycle
+        self._refused: dict[UUID, float] = {}
+
+    async def step(self) -> int:
+        """Carry on and destroy; how many. A key whose change is refused holds no other up, and is tried later."""
+        self._refused = {key: until for key, until in self._refused.items() if until > monotonic()}
+        but = list(self._refused)
+        async with self._database.transaction() as connection:
+            left = await store.left_half_done(connection, now() - LEFT_AFTER, but, KEYS_AT_ONCE_MAX)
+            due = await store.due(connection, now(), but, KEYS_AT_ONCE_MAX)
+        done = 0
+        for tenant, key in left:
+            done += await self._done(key, self._lifecycle.carry(tenant, key))
+        for tenant, key in due:
+            done += await self._done(key, self._lifecycle.change(tenant, WORKER, key, KeyChange.DESTROY))
+        return done
+
+    async def _done(self, key: UUID, work: Awaitable[object]) -> bool:
+        try:
+            await work
+        except (Denied, Conflict) as error:
+            # The enclave's time has not come, somebody has just undone it, or the row was tampered with.
+            self._refused[key] = monotonic() + REFUSED_SECONDS
+            _log.warning("key not changed", key=str(key), code=error.code, detail=error.detail)
+            return False
+        return True

@@ -1,0 +1,156 @@
+"""What the life of keys is tested on: a real database, three replicas of the enclave in the test's own process."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+
+from nsl.adapters.enclave import EnclaveRefused, PostgresRegister
+from nsl.adapters.enclave.register import Register
+from nsl.cli.up.postgres import APP, OWNER, WORKER, Postgres
+from nsl.identity.model import DEFAULT_PLAN, Caller
+from nsl.keys.errors import KeyNotActive, SigningRefused
+from nsl.keys.jobs import KeyLives
+from nsl.keys.model import Key, KeyPolicy, Kind, Usage
+from nsl.keys.service import Keys, Lifecycle, Made, ToSign
+from nsl.kit.db import Database
+from nsl_protocol.enclave.lifecycle import DAY_SECONDS, ChangeKey, KeyChange, KeyChanged
+from nsl_protocol.enclave.messages import (
+    Answer,
+    CreateKey,
+    Curve,
+    GetStatus,
+    KeyCreated,
+    Refused,
+    Request,
+    Rewrap,
+    Rewrapped,
+    Sign,
+    Signature,
+    Signed,
+    SignOrder,
+    Status,
+)
+from nsl_protocol.enclave.wrapped import KeyName, WrappedKey
+from tests.enclave.replica import Replica, client
+
+
+class InProcessEnclave:
+    """The service's client, without the channel: the replicas are called, and the register is carried as always."""
+
+    def __init__(self, replicas: Sequence[Replica], database: Database) -> None:
+        self.replicas = replicas
+        asks = [partial(self._ask, each) for each in replicas]
+        self.register = Register(PostgresRegister(database), asks, lambda: 3600)
+
+    async def status(self) -> Status:
+        return self.replicas[0].ask(Status, GetStatus(), client())
+
+    async def create_key(self, name: KeyName, curve: Curve, *, blind_signing: bool) -> KeyCreated:
+        made = self.replicas[0].ask(KeyCreated, CreateKey(name, curve, blind_signing), client())
+        await self.register.enter(WrappedKey(name, made.wrapped))
+        return made
+
+    async def change_key(self, name: KeyName, wrapped: bytes, change: KeyChange, wait_seconds: int = 0) -> KeyChanged:
+        answer = self.replicas[0].call(ChangeKey(name, wrapped, change, wait_seconds), client())
+        if isinstance(answer, Refused):
+            raise EnclaveRefused(answer)
+        assert isinstance(answer, KeyChanged)
+        return answer
+
+    async def enter_key(self, name: KeyName, wrapped: bytes) -> None:
+        await self.register.enter(WrappedKey(name, wrapped))
+
+    async def rewrap(self, items: Sequence[Any]) -> tuple[bytes | Refused, ...]:
+        return self.replicas[0].ask(Rewrapped, Rewrap(tuple(items)), client()).results
+
+    async def sign(self, orders: Sequence[SignOrder]) -> tuple[Signature | Refused, ...]:
+        return tuple([await self._sign_one(each) for each in orders])
+
+    async def _sign_one(self, order: SignOrder) -> Signature | Refused:
+        replica = self.replicas[-1]
+        (result,) = replica.ask(Signed, Sign((order,)), client()).results
+        if isinstance(result, Refused) and result.code == "NOT_SHOWN":
+            try:
+                await self.register.show(partial(self._ask, replica), WrappedKey(order.name, order.wrapped))
+            except EnclaveRefused as refused:
+                return Refused(refused.code, refused.detail)
+            (result,) = replica.ask(Signed, Sign((order,)), client()).results
+        return result
+
+    async def _ask(self, replica: Replica, request: Request) -> Answer:
+        return replica.call(request, client())
+
+
+@dataclass
+class Bench:
+    """Everything, and short ways to use it."""
+
+    server: Postgres
+    app: Database
+    worker: Database
+    enclave: InProcessEnclave
+    caller: Caller
+    keys: Keys = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.keys = Keys(self.app, self.enclave, self.lifecycle)
+
+    @property
+    def tenant(self) -> UUID:
+        return self.caller.tenant
+
+    @property
+    def lifecycle(self) -> Lifecycle:
+        """As the API has it."""
+        return Lifecycle(self.app, self.enclave)
+
+    @property
+    def lives(self) -> KeyLives:
+        """As the worker has it."""
+        return KeyLives(self.worker, Lifecycle(self.worker, self.enclave))
+
+    async def new_key(self) -> Key:
+        return await self.keys.create(
+            self.caller, name="k", curve=Curve.ED25519, usages=(Usage.SIGN,), policy=KeyPolicy(), rotation_days=90
+        )
+
+    async def signs(self, key: Key) -> str:
+        """``yes``, or the code of the refusal, by an API that remembers nothing."""
+        fresh = Keys(self.app, self.enclave, self.lifecycle)
+        try:
+            (result,) = await fresh.sign(self.caller, key.id, [ToSign(Kind.MESSAGE, b"m")])
+        except KeyNotActive as failure:
+            return failure.code
+        if isinstance(result, Made):
+            return "yes"
+        return result.enclave_code if isinstance(result, SigningRefused) else result.code
+
+    def later(self, days: int) -> None:
+        """So much time passes at every replica."""
+        for replica in self.enclave.replicas:
+            replica.cluster.agree(replica.cluster.now() + days * DAY_SECONDS)
+
+    def owner(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """As the owner, who works for the tenant here."""
+        with psycopg.connect(self.server.url(OWNER), autocommit=True) as owner:
+            owner.execute("SELECT set_config('app.current_tenant', %s, false)", [str(self.tenant)])
+            cursor = owner.execute(statement, parameters)  # type: ignore[call-overload]
+            return cursor.fetchall() if cursor.description else []
+
+    def audited(self, key: Key) -> list[tuple[str, str]]:
+        """Action and actor, oldest first."""
+        return self.owner("SELECT action, actor FROM audit_events WHERE target = %s ORDER BY id", str(key.id))
+
+
+def caller(tenant: UUID) -> Caller:
+    """Somebody of that tenant."""
+    return Caller(str(uuid4()), tenant, uuid4(), frozenset(), DEFAULT_PLAN)
+
+
+def databases(server: Postgres) -> tuple[Database, Database]:
+    """The application's and the worker's."""
+    return Database(server.url(APP)), Database(server.url(WORKER))
