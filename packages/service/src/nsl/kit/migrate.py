@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import Any, LiteralString
 
 from psycopg import AsyncConnection, OperationalError
+from psycopg.errors import RaiseException
 from psycopg.rows import dict_row
 
 from nsl.kit.db import DatabaseDown, load_queries
@@ -24,12 +25,19 @@ class MigrationChanged(Conflict):
     code = "MIGRATION_CHANGED"
 
 
+class MigrationRefused(Conflict):
+    """A file found something that it cannot go on from, and says what to do; it changed nothing."""
+
+    code = "MIGRATION_REFUSED"
+
+
 async def apply(owner_url: str, phase: str = "pre") -> list[str]:
     """Run what has not run yet, as the role that owns the tables; the names of the files that ran now.
 
     Raises:
         DatabaseDown: the database does not answer.
         MigrationChanged: a file that ran was edited; nothing was run.
+        MigrationRefused: what ran before it stays.
     """
     try:
         connection = await AsyncConnection.connect(owner_url, autocommit=True, row_factory=dict_row)
@@ -55,9 +63,12 @@ async def _apply_locked(connection: AsyncConnection[dict[str, Any]], phase: str)
         elif applied[name] != digest:
             raise MigrationChanged(f"{phase}/{name} has run already and was edited since. Write a new file instead.")
     for name, text, digest in waiting:
-        async with connection.transaction():
-            await connection.execute(text)
-            await connection.execute(_QUERIES["record"], {"phase": phase, "name": name, "sha256": digest})
+        try:
+            async with connection.transaction():
+                await connection.execute(text)
+                await connection.execute(_QUERIES["record"], {"phase": phase, "name": name, "sha256": digest})
+        except RaiseException as error:
+            raise MigrationRefused(f"{phase}/{name}: {error.diag.message_primary}") from error
     return [name for name, _, _ in waiting]
 
 

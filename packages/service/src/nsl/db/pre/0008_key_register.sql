@@ -1,5 +1,13 @@
 -- The register of keys (decision 11 in docs/adr): what the key enclaves agree on, and the nodes of its tree. It belongs
 -- to no tenant and names none: an index is a hash, an edition is random.
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM token_keys) THEN
+        RAISE EXCEPTION 'The keys in this database were made before there was a register of them, by a development '
+            'version, and this one cannot open them: start with an empty database (`nsl up --fresh`).';
+    END IF;
+END $$;
+
 CREATE TABLE key_register (
     one_row boolean PRIMARY KEY DEFAULT true CHECK (one_row),
     -- Of the newest head that holds; NULL before the first key.
