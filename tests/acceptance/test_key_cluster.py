@@ -133,6 +133,7 @@ def root(stack: Stack, act: str, *more: str) -> Any:
 
 
 async def test_the_root_is_replaced_while_signing_goes_on(stack: Stack, client: AsyncClient) -> None:
+    await leased(stack)
     keys = [await client.keys.create(f"k{number}", "ed25519") for number in range(40)]
     going_on, answered = True, 0
 
@@ -159,6 +160,7 @@ async def test_the_root_is_replaced_while_signing_goes_on(stack: Stack, client: 
 
 
 async def test_a_rotation_that_was_interrupted_is_gone_on_with(stack: Stack, client: AsyncClient) -> None:
+    await leased(stack)
     key = await client.keys.create("k", "secp256r1")
     custodian = CustodianKeys.read(stack.cluster.directory / "custodian.json")
     address = ("127.0.0.1", stack.kmes[1].port)
