@@ -22,6 +22,7 @@ from nsl_protocol.enclave.messages import GetStatus, Status
 
 #: rewrapping holds one while the register of keys is read
 OWNER_CONNECTIONS = 2
+ATTEMPTS = 20
 
 type Address = tuple[str, int]
 type Replacement = Callable[[Visit, Approved, Certificate], Awaitable[Founded]]
@@ -72,15 +73,17 @@ class Rotation:
         async with self._database() as owner, visit(first, Program.KME, wiring.trust(self.settings)) as visiting:
             by = await approved(visiting, act, custodians, approvals)
             async with wiring.key_enclave(self.settings, owner) as enclave:
-                await enclave.attend()
-            async with PostgresRegister(owner).changing() as change:
-                newest = change.kept.certificate
-                if newest is None or change.kept.pending is not None:
-                    raise NoMajority("The register of keys is being changed; run the command again.")
-                found = await work(visiting, by, newest)
-                write_packages(self.packages, found.packages)
-                await change.settle(found.certificate, ())
-            return found
+                for _ in range(ATTEMPTS):
+                    await enclave.attend()
+                    async with PostgresRegister(owner).changing() as change:
+                        newest = change.kept.certificate
+                        if newest is None or change.kept.pending is not None:
+                            continue  # API or worker has just begun a change: it comes first
+                        found = await work(visiting, by, newest)
+                        write_packages(self.packages, found.packages)
+                        await change.settle(found.certificate, ())
+                        return found
+        raise NoMajority("The register of keys is being changed all the time; run the command again.")
 
     async def _rewrap(self) -> int:
         async with self._database() as owner, wiring.key_enclave(self.settings, owner) as enclave:
