@@ -44,7 +44,7 @@ class InProcessEnclave:
     def __init__(self, replicas: Sequence[Replica], database: Database) -> None:
         self.replicas = replicas
         asks = [partial(self._ask, each) for each in replicas]
-        self.register = Register(PostgresRegister(database), asks, lambda: 3600)
+        self.register = Register(PostgresRegister(database), asks, lambda: replicas[0].constitution.present)
 
     async def status(self) -> Status:
         return self.replicas[0].ask(Status, GetStatus(), client())

@@ -13,6 +13,7 @@ from nsl.adapters.enclave import NoMajority, PostgresRegister, Visit, visit
 from nsl.adapters.rewrapping import rewrap_all
 from nsl.cli.custodian import Approved, approved, join, retire, rotate, write_packages
 from nsl.kit.db import Database
+from nsl.kit.telemetry import configure_logs
 from nsl.settings import Settings, needed
 from nsl_protocol.cluster.custody import Act
 from nsl_protocol.cluster.manifest import Program
@@ -41,7 +42,9 @@ class Rotation:
     @classmethod
     def from_environment(cls, packages: Path) -> "Rotation":
         """Raises BadSetting."""
-        return cls(Settings.from_environment(os.environ), packages)
+        settings = Settings.from_environment(os.environ)
+        configure_logs(settings.log_level)  # standard output is the answer's
+        return cls(settings, packages)
 
     async def rotate(
         self, custodians: Sequence[Path] | None, approvals: Sequence[Path] | None, *, resume: bool
