@@ -1,5 +1,6 @@
 """The register of keys in PostgreSQL, and what stands for it in tests: one contract."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -7,10 +8,10 @@ import psycopg
 import pytest
 import pytest_asyncio
 
-from nsl.adapters.enclave import PostgresRegister
+from nsl.adapters.enclave import PostgresRegister, register_store
 from nsl.cli.up.postgres import APP, OWNER, WORKER, Postgres
 from nsl.kit import migrate
-from nsl.kit.db import Database
+from nsl.kit.db import Database, DatabaseDown
 from tests.contract.register_port import RegisterStorePort
 from tests.support.drivers import postgres
 from tests.support.register import MemoryRegister
@@ -39,6 +40,29 @@ class TestPostgresRegister(RegisterStorePort):
             owner.execute("DELETE FROM key_register_nodes")
         async with Database(server.url(request.param)) as database:
             yield PostgresRegister(database)
+
+
+async def test_whoever_hangs_with_the_register_loses_it(server: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    query = register_store._QUERIES["give_back"]
+    shorter = query.replace("session_timeout = '30s'", "session_timeout = '1s'").replace("'30s'", "'200ms'")
+    assert shorter.count("'30s'") == 0
+    monkeypatch.setattr(register_store, "_QUERIES", {**register_store._QUERIES, "give_back": shorter})
+    async with Database(server.url(APP)) as hanging, Database(server.url(WORKER)) as other:
+        taken: list[bool] = []
+        with pytest.raises(DatabaseDown):
+            await _hang(PostgresRegister(hanging), PostgresRegister(other), taken)
+    assert taken == [False, True]
+
+
+async def _hang(register: PostgresRegister, other: PostgresRegister, taken: list[bool]) -> None:
+    async with register.changing():
+        for _ in range(2):
+            try:
+                async with other.changing():
+                    taken.append(True)
+            except DatabaseDown:
+                taken.append(False)
+            await asyncio.sleep(1)
 
 
 @pytest.mark.parametrize("role", [APP, WORKER])

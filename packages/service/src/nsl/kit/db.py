@@ -13,6 +13,7 @@ from typing import Any, LiteralString, Self, cast
 from uuid import UUID
 
 from psycopg import AsyncConnection, OperationalError
+from psycopg.errors import IdleInTransactionSessionTimeout
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
@@ -90,7 +91,7 @@ class Database:
                         await connection.execute("ROLLBACK", prepare=False)
                     raise
                 await connection.execute("COMMIT", prepare=False)
-        except (OperationalError, PoolTimeout) as error:
+        except (OperationalError, PoolTimeout, IdleInTransactionSessionTimeout) as error:
             raise DatabaseDown("The database does not answer; the request can be repeated.") from error
 
     async def check(self) -> None:

@@ -218,10 +218,13 @@ class Register:
                 database has nothing that it may hold.
         """
         newest = max((each.certificate for each in shown), key=lambda each: each.head.order)
+        kept = await self._store.kept()
+        if kept.certificate is not None and newest.head.order <= kept.certificate.head.order:
+            _insist_on_what_is_under_way(kept.certificate.head, kept.pending, shown)
+            return
         async with self._store.changing() as change:
             kept = change.kept
             if kept.certificate is not None and newest.head.order <= kept.certificate.head.order:
-                _insist_on_what_is_under_way(kept.certificate.head, kept.pending, shown)
                 return
             root = EMPTY if kept.certificate is None else kept.certificate.head.root
             if newest.head.root == root:

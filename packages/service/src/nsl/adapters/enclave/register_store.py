@@ -67,6 +67,7 @@ class PostgresRegister:
     @asynccontextmanager
     async def changing(self) -> AsyncIterator[Change]:
         async with self._database.transaction() as connection:
+            await connection.execute(_QUERIES["give_back"])
             kept = _kept_in(await fetch_one(connection, _QUERIES["lock"], {}))
             yield _PostgresChange(connection, kept)
 

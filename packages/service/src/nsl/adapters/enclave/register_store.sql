@@ -6,6 +6,11 @@ SELECT certificate, pending FROM key_register
 SELECT r.certificate, r.pending, n.position, n.hash, n.leaf
 FROM key_register r LEFT JOIN key_register_nodes n ON n.position = ANY(%(positions)s)
 
+-- name: give_back
+-- Whoever holds the register and hangs loses it again; whoever waits for it does so no longer than a call takes.
+SET LOCAL idle_in_transaction_session_timeout = '30s';
+SET LOCAL lock_timeout = '30s';
+
 -- name: lock
 SELECT certificate, pending FROM key_register FOR UPDATE
 
