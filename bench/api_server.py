@@ -70,7 +70,7 @@ async def main(mode: str, port: int, tenant: UUID) -> None:
         return
     async with (
         Database(needed(settings.database_url, "NSL_DATABASE_URL"), connections_max=16) as database,
-        wiring.key_enclave(settings) as enclave,
+        wiring.key_enclave(settings, database) as enclave,
     ):
         revocations = Revocations(database, LocalBus())
         tokens = Tokens(database, Keyring(database, enclave), revocations, ISSUER)
