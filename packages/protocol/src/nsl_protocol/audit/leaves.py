@@ -92,7 +92,7 @@ type Leaf = HostLeaf | EnclaveLeaf | LostLeaves
 
 
 class MarkedLeaf(Message, frozen=True):
-    """A leaf as an enclave gives it out. ``mac``: by which enclaves of the cluster know it. ``salt``: its commitment's."""
+    """A leaf as an enclave gives it out: with the MAC that its cluster knows it by, and its commitment's salt."""
 
     content: Annotated[bytes, Meta(max_length=LEAF_BYTES_MAX)]
     mac: Annotated[bytes, Meta(min_length=32, max_length=32)]
@@ -100,7 +100,7 @@ class MarkedLeaf(Message, frozen=True):
 
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Leaf)
+_decoder: msgspec.json.Decoder[Leaf] = msgspec.json.Decoder(Leaf)
 
 
 def encode_leaf(leaf: Leaf) -> bytes:
