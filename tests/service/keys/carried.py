@@ -1,8 +1,10 @@
-"""What the life of keys is tested on: a real database, three replicas of the enclave in the test's own process."""
+"""What keys and the audit log are tested on: a real database, three replicas in the test's own process."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,12 +14,25 @@ from nsl.adapters.enclave import EnclaveRefused, PostgresRegister
 from nsl.adapters.enclave.register import Register
 from nsl.cli.up.postgres import APP, OWNER, WORKER, Postgres
 from nsl.identity.model import DEFAULT_PLAN, Caller
+from nsl.identity.service import Revocations, Tenancy
 from nsl.keys.errors import KeyNotActive, SigningRefused
 from nsl.keys.jobs import KeyLives
 from nsl.keys.model import Key, KeyPolicy, Kind, Usage
 from nsl.keys.service import Keys, Lifecycle, Made, ToSign
 from nsl.kit.db import Database
+from nsl.kit.replicas import LocalBus
 from nsl_protocol.enclave.lifecycle import DAY_SECONDS, ChangeKey, KeyChange, KeyChanged
+from nsl_protocol.enclave.log import (
+    NUMBER_MAX,
+    AppendLeaves,
+    GetLeaves,
+    HeadSigned,
+    LeavesAppended,
+    LeavesKept,
+    Lost,
+    SignHead,
+    ToAppend,
+)
 from nsl_protocol.enclave.messages import (
     Answer,
     CreateKey,
@@ -34,8 +49,9 @@ from nsl_protocol.enclave.messages import (
     SignOrder,
     Status,
 )
-from nsl_protocol.enclave.wrapped import KeyName, WrappedKey
-from tests.enclave.replica import Replica, client
+from nsl_protocol.enclave.wrapped import KeyName, WrappedKey, WrappedLog
+from tests.enclave.ceremonies import bootstrap, join
+from tests.enclave.replica import Founders, Replica, client
 
 
 class InProcessEnclave:
@@ -66,6 +82,27 @@ class InProcessEnclave:
 
     async def rewrap(self, items: Sequence[Any]) -> tuple[bytes | Refused, ...]:
         return self.replicas[0].ask(Rewrapped, Rewrap(tuple(items)), client()).results
+
+    async def append_leaves(self, log: bytes | None, items: Sequence[ToAppend | Lost]) -> LeavesAppended:
+        answer = self.replicas[0].call(AppendLeaves(log, tuple(items)), client())
+        if isinstance(answer, Refused):
+            raise EnclaveRefused(answer)
+        assert isinstance(answer, LeavesAppended)
+        return answer
+
+    async def enter_log(self, log: bytes) -> None:
+        await self.register.enter(WrappedLog(log))
+
+    async def sign_head(self, log: bytes) -> HeadSigned:
+        await self.register.show(partial(self._ask, self.replicas[-1]), WrappedLog(log))
+        return self.replicas[-1].ask(HeadSigned, SignHead(log), client())
+
+    async def leaves_kept(self, following: Mapping[bytes, int]) -> tuple[list[LeavesKept], bool]:
+        kept = []
+        for replica in self.replicas:
+            run = replica.ask(LeavesKept, GetLeaves(NUMBER_MAX), client()).run
+            kept.append(replica.ask(LeavesKept, GetLeaves(following.get(run, 0)), client()))
+        return kept, True
 
     async def sign(self, orders: Sequence[SignOrder]) -> tuple[Signature | Refused, ...]:
         return tuple([await self._sign_one(each) for each in orders])
@@ -154,3 +191,24 @@ def caller(tenant: UUID) -> Caller:
 def databases(server: Postgres) -> tuple[Database, Database]:
     """The application's and the worker's."""
     return Database(server.url(APP)), Database(server.url(WORKER))
+
+
+@asynccontextmanager
+async def benched(server: Postgres, directory: Path, replicas: int) -> AsyncIterator[tuple[Bench, Founders]]:
+    """A cluster of its own; nothing is there of the one before."""
+    with psycopg.connect(server.url(OWNER), autocommit=True) as owner:
+        owner.execute("UPDATE key_register SET certificate = NULL, pending = NULL")
+        owner.execute("TRUNCATE audit_positions, audit_nodes, audit_runs, audit_heads, audit_leaves, audit_log")
+        owner.execute("INSERT INTO audit_log DEFAULT VALUES")
+        owner.execute("TRUNCATE key_register_nodes, keys CASCADE")
+    founders = Founders(directory / "manifest")
+    found = [Replica(founders, directory / str(number)) for number in range(replicas)]
+    bootstrap(found[0], founders)
+    for each in found[1:]:
+        join(found[0], each)
+    app, worker = databases(server)
+    async with app, worker:
+        enclave = InProcessEnclave(found, app)
+        await enclave.register.attend()
+        tenant = (await Tenancy(app, Revocations(app, LocalBus())).create_tenant("t", None)).id
+        yield Bench(server, app, worker, enclave, caller(tenant)), founders

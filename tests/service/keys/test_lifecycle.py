@@ -16,7 +16,6 @@ import pytest_asyncio
 from nsl.adapters.enclave import EnclaveRefused, PostgresRegister
 from nsl.adapters.rewrapping import rewrap_all
 from nsl.cli.up.postgres import APP, OWNER, WORKER, Postgres
-from nsl.identity.service import Revocations, Tenancy
 from nsl.keys import jobs, store
 from nsl.keys.errors import KeyStateConflict, KeyUnknown
 from nsl.keys.model import Key, Kind
@@ -24,14 +23,12 @@ from nsl.keys.service import Lifecycle, Made, ToSign
 from nsl.kit import migrate
 from nsl.kit.clock import now, pause
 from nsl.kit.db import Connection, Database
-from nsl.kit.replicas import LocalBus
 from nsl_protocol.attestation.binding import Purpose
 from nsl_protocol.cluster.custody import Act
 from nsl_protocol.enclave.lifecycle import DAY_SECONDS, KeyChange, KeyState
 from nsl_protocol.enclave.membership import Founded, GetQuote, Quoted, RotateRoot
-from tests.enclave.ceremonies import NONCE, approved, bootstrap, join
-from tests.enclave.replica import Founders, Replica
-from tests.service.keys.carried import Bench, InProcessEnclave, caller, databases
+from tests.enclave.ceremonies import NONCE, approved
+from tests.service.keys.carried import Bench, benched
 from tests.support.drivers import postgres
 
 WEEK = 7 * DAY_SECONDS
@@ -45,25 +42,6 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Post
         for phase in migrate.PHASES:
             await migrate.apply(running.url(OWNER), phase)
         yield running
-
-
-@asynccontextmanager
-async def benched(server: Postgres, directory: Path, replicas: int) -> AsyncIterator[tuple[Bench, Founders]]:
-    """A cluster of its own; nothing is there of the one before."""
-    with psycopg.connect(server.url(OWNER), autocommit=True) as owner:
-        owner.execute("UPDATE key_register SET certificate = NULL, pending = NULL")
-        owner.execute("TRUNCATE key_register_nodes, keys CASCADE")
-    founders = Founders(directory / "manifest")
-    found = [Replica(founders, directory / str(number)) for number in range(replicas)]
-    bootstrap(found[0], founders)
-    for each in found[1:]:
-        join(found[0], each)
-    app, worker = databases(server)
-    async with app, worker:
-        enclave = InProcessEnclave(found, app)
-        await enclave.register.attend()
-        tenant = (await Tenancy(app, Revocations(app, LocalBus())).create_tenant("t", None)).id
-        yield Bench(server, app, worker, enclave, caller(tenant)), founders
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -21,6 +21,7 @@ from nsl.adapters.networks import N3_NETWORKS, NEO_X_NETWORKS, PublicNetwork, ch
 from nsl.adapters.pccs import Pccs
 from nsl.adapters.redis import Redis, RedisAttempts, RedisBus, RedisLimiter, RedisSingleUse
 from nsl.attestation.service import Attestation, Enclaves
+from nsl.audit.service import LogKeeper
 from nsl.http import tls
 from nsl.http.app import Layers, application
 from nsl.http.gateway import Application, Policy
@@ -62,6 +63,7 @@ from nsl.transactions.jobs import Pipeline
 from nsl.transactions.service import Transactions
 from nsl.worker import Worker
 from nsl_protocol.attestation.verify import INTEL, TrustAnchor
+from nsl_protocol.audit.heads import origin
 from nsl_protocol.cluster.manifest import Program
 
 API_CONNECTIONS_MAX = 16
@@ -288,6 +290,7 @@ async def work(settings: Settings) -> None:
         chains(settings) as found,
     ):
         steps = {
+            "audit": LogKeeper(database, enclave, origin(trust(settings).constitution().cluster)).step,
             "keys": KeyLives(database, Lifecycle(database, enclave)).step,
             "logout": LogoutNotices(database, enclave, settings.issuer).step,
         }

@@ -16,6 +16,7 @@ from nsl_protocol.enclave.agreement import (
 )
 from nsl_protocol.enclave.fields import Message
 from nsl_protocol.enclave.lifecycle import ChangeKey
+from nsl_protocol.enclave.log import AppendLeaves, GetLeaves, SignHead
 from nsl_protocol.enclave.membership import (
     Admit,
     ApplyManifest,
@@ -51,7 +52,7 @@ _SIGNED: frozenset[type[Message]] = frozenset(
     {Enrol, Admit, ApplyManifest, GetPackages, RotateRoot, RetireRoots, PrepareJoin, Join, Proceed}
 )
 _WORK: frozenset[type[Message]] = frozenset(
-    {CreateKey, ChangeKey, Sign, CreateTokenKey, SignToken, Seal, Unseal, Rewrap}
+    {CreateKey, ChangeKey, Sign, CreateTokenKey, SignToken, Seal, Unseal, Rewrap, AppendLeaves, SignHead, GetLeaves}
 )
 _AGREE: frozenset[type[Message]] = frozenset(
     {GetHead, Show, Propose, Accept, Conclude, AskLease, GrantLease, TakeLease}

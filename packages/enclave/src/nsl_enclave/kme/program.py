@@ -1,6 +1,5 @@
 """The KME's messages: one method for each, and the phases in which they are taken."""
 
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -11,12 +10,13 @@ from nsl_enclave import __version__
 from nsl_enclave.kernel.errors import Refusal, Violation
 from nsl_enclave.kernel.phases import NEXT, PERMITTED, Phase
 from nsl_enclave.kernel.server import Peer
-from nsl_enclave.kme import lifecycle, meaning
 from nsl_enclave.kme.cluster import Cluster
 from nsl_enclave.kme.custody import Custody
 from nsl_enclave.kme.enrolment import Enrolment
+from nsl_enclave.kme.keyring import Keyring
+from nsl_enclave.kme.leaves import LeafMacs, Leaves
+from nsl_enclave.kme.log import Log, LogState
 from nsl_enclave.kme.register import Macs, Register
-from nsl_enclave.kme.signing import PrivateHalf, new_secret, private_half
 from nsl_enclave.kme.state import Root
 from nsl_enclave.kme.tokens import Tokens
 from nsl_enclave.kme.wrapping import KeySecret, Opened, Wrapping
@@ -30,6 +30,7 @@ from nsl_protocol.enclave.agreement import (
     Entry,
     GetHead,
     GrantLease,
+    Item,
     Leased,
     Proceed,
     Propose,
@@ -39,7 +40,8 @@ from nsl_protocol.enclave.agreement import (
     TakeLease,
 )
 from nsl_protocol.enclave.fields import Message
-from nsl_protocol.enclave.lifecycle import ChangeKey, KeyChanged
+from nsl_protocol.enclave.lifecycle import ChangeKey
+from nsl_protocol.enclave.log import AppendLeaves, GetLeaves, HeadSigned, SignHead
 from nsl_protocol.enclave.membership import (
     Admit,
     ApplyManifest,
@@ -59,7 +61,6 @@ from nsl_protocol.enclave.messages import (
     CreateKey,
     CreateTokenKey,
     GetStatus,
-    KeyCreated,
     Refused,
     Request,
     Rewrap,
@@ -67,16 +68,8 @@ from nsl_protocol.enclave.messages import (
     Seal,
     Sealed,
     Sign,
-    Signable,
-    Signature,
-    SignDigest,
     Signed,
-    SignEvmTransaction,
-    SignMessage,
-    SignN3Transaction,
-    SignOrder,
     SignToken,
-    SignTypedData,
     Status,
     TokenKeyCreated,
     TokenSigned,
@@ -84,19 +77,7 @@ from nsl_protocol.enclave.messages import (
     Unsealed,
 )
 from nsl_protocol.enclave.wire import read_call, reply_frame
-from nsl_protocol.enclave.wrapped import KeyName, WrappedKey, WrappedSecret, WrappedTokenKey
-
-KEYS_KEPT = 4096
-
-
-class _OpenKey:
-    """A key that was opened: its private half, and whether it may sign blindly."""
-
-    __slots__ = ("blind_signing", "private")
-
-    def __init__(self, private: PrivateHalf, *, blind_signing: bool) -> None:
-        self.private = private
-        self.blind_signing = blind_signing
+from nsl_protocol.enclave.wrapped import WrappedKey, WrappedLog, WrappedSecret, WrappedTokenKey
 
 
 class KeyManagement:
@@ -110,7 +91,6 @@ class KeyManagement:
         custody = Custody(cluster)
         self._enrolment = Enrolment(cluster, custody, Program.KME)
         self._custody = custody
-        self._keys: OrderedDict[tuple[KeyName, bytes], _OpenKey] = OrderedDict()
         self._register: Register | None = None
         self._handlers: dict[type[Message], Callable[[Any], Answer]] = {
             GetStatus: self._status,
@@ -124,8 +104,6 @@ class KeyManagement:
             PrepareJoin: custody.prepare_join,
             Join: custody.join,
             ApplyManifest: self._apply_manifest,
-            CreateKey: self._create_key,
-            ChangeKey: self._change_key,
             Sign: self._sign,
             CreateTokenKey: self._create_token_key,
             SignToken: self._sign_token,
@@ -139,6 +117,7 @@ class KeyManagement:
             AskLease: lambda request: self._registered().ask(request),
             GrantLease: lambda request: self._registered().grant(request),
             TakeLease: self._take_lease,
+            SignHead: self._sign_head,
         }
         cluster.when_begun(self._begin)
 
@@ -191,10 +170,18 @@ class KeyManagement:
 
     def _begin(self, root: Root, given: bool) -> None:  # noqa: FBT001 - as the cluster calls it
         """The root is there: keys can be made and used from here on."""
-        self._keys.clear()
+        cluster = self._cluster
         self._wrapping = Wrapping(root)
         self._tokens = Tokens(self._wrapping)
-        cluster = self._cluster
+        leaves = Leaves(LeafMacs(root), cluster.now)
+        self._keyring = Keyring(self._wrapping, leaves, cluster.now)
+        self._log = Log(self._wrapping, root, cluster.identifier, cluster.now)
+        self._handlers |= {
+            CreateKey: self._keyring.create,
+            ChangeKey: self._keyring.change,
+            AppendLeaves: self._log.append,
+            GetLeaves: leaves.kept,
+        }
         self._register = Register(Macs(root), cluster.registered, cluster.keep, self._changed, fresh=given)
         if Phase.READY not in NEXT[self._phase]:
             raise Violation(f"{self._phase} is not followed by {Phase.READY}")
@@ -231,16 +218,18 @@ class KeyManagement:
         return request
 
     def _changed(self, entry: Entry | None) -> None:
-        """Another edition of this key holds, or may hold; None: of any."""
+        """Another edition of this one holds, or may hold; None: of any."""
         match entry:
             case None:
-                self._keys.clear()
+                self._keyring.forget(None)
                 self._tokens.forget(None)
+                self._log.forget()
             case WrappedKey():
-                for place in [each for each in self._keys if each[0] == entry.name]:
-                    del self._keys[place]
+                self._keyring.forget(entry.name)
             case WrappedTokenKey():
                 self._tokens.forget(entry.kid)
+            case WrappedLog():
+                self._log.forget()
             case Enlistment():
                 pass
 
@@ -248,10 +237,13 @@ class KeyManagement:
         item = request.item
         self._registered().adopt(request.certificate)
         self._registered().check(request, self._opened(item).edition)
-        if isinstance(item, WrappedTokenKey):
-            self._tokens.keep(item.kid, item.wrapped)
-        else:
-            self._keep(item)
+        match item:
+            case WrappedKey():
+                self._keyring.keep(item)
+            case WrappedTokenKey():
+                self._tokens.keep(item.kid, item.wrapped)
+            case WrappedLog():
+                self._log.keep(item)
         return Shown()
 
     def _propose(self, request: Propose) -> Record:
@@ -265,10 +257,14 @@ class KeyManagement:
     def _take_lease(self, request: TakeLease) -> Leased:
         return self._registered().take(request, self._cluster.constitution.present.lease_seconds)
 
-    def _opened(self, item: WrappedKey | WrappedTokenKey) -> Opened[KeySecret] | Opened[bytes]:
-        if isinstance(item, WrappedKey):
-            return self._wrapping.open_key(item.name, item.wrapped)
-        return self._wrapping.open_token_key(item.kid, item.wrapped)
+    def _opened(self, item: Item) -> Opened[KeySecret] | Opened[bytes] | Opened[LogState]:
+        match item:
+            case WrappedKey():
+                return self._wrapping.open_key(item.name, item.wrapped)
+            case WrappedTokenKey():
+                return self._wrapping.open_token_key(item.kid, item.wrapped)
+            case WrappedLog():
+                return self._log.opened(item)
 
     def _apply_manifest(self, request: ApplyManifest) -> ManifestApplied:
         return ManifestApplied(self._cluster.apply(request.document))
@@ -276,63 +272,19 @@ class KeyManagement:
     def _rewrap(self, request: Rewrap) -> Rewrapped:
         return Rewrapped(tuple(map(self._rewrap_one, request.items)))
 
-    def _rewrap_one(self, item: WrappedKey | WrappedTokenKey | WrappedSecret) -> bytes | Refused:
+    def _rewrap_one(self, item: Item | WrappedSecret) -> bytes | Refused:
         try:
             return self._wrapping.rewrap(item)
         except Refusal as refusal:
             return Refused(refusal.code, refusal.reason)
 
-    def _create_key(self, request: CreateKey) -> KeyCreated:
-        secret = KeySecret(request.curve, request.blind_signing, new_secret(request.curve))
-        public_key = _private(secret).public_key
-        return KeyCreated(public_key, self._wrapping.wrap_key(request.name, secret))
-
-    def _change_key(self, request: ChangeKey) -> KeyChanged:
-        present = self._wrapping.open_key(request.name, request.wrapped)
-        now = int(self._cluster.now())
-        changed = lifecycle.changed(present.secret, request.change, request.wait_seconds, now)
-        wrapped = self._wrapping.wrap_key(request.name, changed, replaces=present.edition)
-        return KeyChanged(wrapped, changed.state, changed.destroys_at)
-
     def _sign(self, request: Sign) -> Signed:
         self._registered().insist_on_lease()
-        return Signed(tuple(map(self._sign_one, request.orders)))
+        return Signed(tuple(map(self._keyring.sign, request.orders)))
 
-    def _sign_one(self, order: SignOrder) -> Signature | Refused:
-        try:
-            key = self._open(order.name, order.wrapped)
-            found = _meaning(order.what, key)
-        except Refusal as refusal:
-            return Refused(refusal.code, refusal.reason)
-        made = key.private.sign(found.data)
-        return Signature(
-            signature=made.raw,
-            recovery=made.recovery,
-            algorithm=key.private.algorithm,
-            salt=found.salt,
-            public_key=key.private.public_key,
-            decoded=found.decoded_json(),
-        )
-
-    def _open(self, name: KeyName, wrapped: bytes) -> _OpenKey:
-        """The key that exactly this blob is, and that the register was shown to have.
-
-        Raises:
-            Refusal: ``NOT_SHOWN``, or why the blob does not open.
-        """
-        place = (name, wrapped)
-        key = self._keys.get(place)
-        if key is None:
-            self._wrapping.open_key(name, wrapped)
-            raise Refusal("NOT_SHOWN", "Show this key and its path in the register first.")
-        self._keys.move_to_end(place)
-        return key
-
-    def _keep(self, item: WrappedKey) -> None:
-        secret = self._wrapping.open_key(item.name, item.wrapped).secret
-        self._keys[item.name, item.wrapped] = _OpenKey(_private(secret), blind_signing=secret.blind_signing)
-        if len(self._keys) > KEYS_KEPT:
-            self._keys.popitem(last=False)
+    def _sign_head(self, request: SignHead) -> HeadSigned:
+        self._registered().insist_on_lease()
+        return self._log.sign_head(request.log)
 
     def _create_token_key(self, request: CreateTokenKey) -> TokenKeyCreated:
         public_key, wrapped = self._tokens.create(request.kid)
@@ -347,23 +299,3 @@ class KeyManagement:
 
     def _unseal(self, request: Unseal) -> Unsealed:
         return Unsealed(self._wrapping.unseal(request.purpose, request.sealed))
-
-
-def _private(secret: KeySecret) -> PrivateHalf:
-    """Raises Refusal: it is not active."""
-    return private_half(secret.curve, lifecycle.usable(secret))
-
-
-def _meaning(what: Signable, key: _OpenKey) -> meaning.Meaning:
-    curve = key.private.curve
-    match what:
-        case SignMessage():
-            return meaning.of_message(what, curve)
-        case SignDigest():
-            return meaning.of_digest(what, blind_signing=key.blind_signing)
-        case SignN3Transaction():
-            return meaning.of_n3_transaction(what, curve, key.private.public_key)
-        case SignEvmTransaction():
-            return meaning.of_evm_transaction(what, curve)
-        case SignTypedData():
-            return meaning.of_typed_data(what, curve)

@@ -36,13 +36,13 @@ from nsl_protocol.enclave.agreement import (
     GrantLease,
     Head,
     HeadShown,
+    Item,
     Lease,
     Leased,
     Record,
     Show,
     TakeLease,
 )
-from nsl_protocol.enclave.wrapped import WrappedKey, WrappedTokenKey
 from nsl_protocol.errors import CodecError
 
 MEMBER_BYTES = 16
@@ -158,9 +158,7 @@ class Register:
             what = "never entered into" if present is None else "not the present edition in"
             raise Refusal("NOT_REGISTERED", f"The stored key is {what} the register of keys.")
 
-    def propose[T](
-        self, certificate: Certificate, entry: WrappedKey | WrappedTokenKey, opened: Opened[T], path: Path
-    ) -> Record:
+    def propose[T](self, certificate: Certificate, entry: Item, opened: Opened[T], path: Path) -> Record:
         """The record that enters a key, or another edition of it.
 
         Raises:

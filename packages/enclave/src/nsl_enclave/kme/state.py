@@ -123,8 +123,11 @@ class Root:
 
     def register_keys(self) -> tuple[bytes, ...]:
         """By which replicas believe each other about the register of keys: 32 bytes for each root, the latest first."""
-        secrets = [self._secrets[number].reveal() for number in sorted(self._secrets, reverse=True)]
-        return tuple(derive(secret, b"nsl-kme-register-v1\0" + self._cluster) for secret in secrets)
+        return self._of_each(b"nsl-kme-register-v1\0")
+
+    def leaf_keys(self) -> tuple[bytes, ...]:
+        """By which replicas know each other's leaves of the audit log: as above."""
+        return self._of_each(b"nsl-kme-leaf-v1\0")
 
     def authority_name(self, epoch: int, manifest_version: int) -> str:
         """Of the certificate authority, which changes with every manifest and every epoch."""
@@ -138,6 +141,10 @@ class Root:
     def log_key(self) -> Ed25519PrivateKey:
         """Signs the heads of the audit log."""
         return Ed25519PrivateKey.from_private_bytes(derive(self._latest(), b"nsl-kme-log-v1\0" + self._cluster))
+
+    def _of_each(self, label: bytes) -> tuple[bytes, ...]:
+        secrets = [self._secrets[number].reveal() for number in sorted(self._secrets, reverse=True)]
+        return tuple(derive(secret, label + self._cluster) for secret in secrets)
 
     def _latest(self) -> bytes:
         return self._secrets[self.generation].reveal()

@@ -19,8 +19,10 @@ from nsl_enclave.kme.state import Root
 from nsl_protocol.enclave.lifecycle import KeyState
 from nsl_protocol.enclave.messages import Curve
 from nsl_protocol.enclave.wrapped import (
+    ABOUT_LOG,
     KeyName,
     WrappedKey,
+    WrappedLog,
     WrappedSecret,
     WrappedTokenKey,
     about_secret,
@@ -31,7 +33,7 @@ _FORMAT = b"\x03"
 _GENERATION_BYTES = 4
 _NONCE_BYTES = 12
 _HEADER_BYTES = len(_FORMAT) + _GENERATION_BYTES
-_TOKENS, _SECRETS = b"tokens", b"secrets"
+_TOKENS, _SECRETS, _LOG = b"tokens", b"secrets", b"log"
 EDITION_BYTES = 16
 #: what the first edition of a key takes the place of
 NOTHING = bytes(EDITION_BYTES)
@@ -86,6 +88,14 @@ class Wrapping:
         """Raises Refusal when the blob is not this token key's."""
         return _split(self._open(_TOKENS, about_token_key(kid), wrapped))
 
+    def wrap_log(self, state: bytes, replaces: bytes) -> bytes:
+        """The blob of another edition of the audit log's state."""
+        return self._wrap(_LOG, ABOUT_LOG, _edition(replaces) + state)
+
+    def open_log(self, wrapped: bytes) -> Opened[bytes]:
+        """Raises Refusal when the blob is not the audit log's."""
+        return _split(self._open(_LOG, ABOUT_LOG, wrapped))
+
     def seal(self, purpose: str, secret: bytes) -> bytes:
         """A secret of the service's own, for one purpose."""
         return self._wrap(_SECRETS, about_secret(purpose), secret)
@@ -94,13 +104,15 @@ class Wrapping:
         """Raises Refusal when the blob was not sealed for this purpose."""
         return self._open(_SECRETS, about_secret(purpose), sealed)
 
-    def rewrap(self, item: WrappedKey | WrappedTokenKey | WrappedSecret) -> bytes:
+    def rewrap(self, item: WrappedKey | WrappedTokenKey | WrappedLog | WrappedSecret) -> bytes:
         """The same under the latest root. Raises Refusal when it does not open."""
         match item:
             case WrappedKey():
                 salt, about = item.name.tenant, item.name.about
             case WrappedTokenKey():
                 salt, about = _TOKENS, about_token_key(item.kid)
+            case WrappedLog():
+                salt, about = _LOG, ABOUT_LOG
             case WrappedSecret():
                 salt, about = _SECRETS, about_secret(item.purpose)
         return self._wrap(salt, about, self._open(salt, about, item.wrapped))

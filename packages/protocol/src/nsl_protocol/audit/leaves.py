@@ -22,7 +22,7 @@ SALT_BYTES = 16
 type HexHash = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 type HexRun = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
 type Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
-type Act = Annotated[str, Meta(pattern="^[a-z_]{1,40}(\\.[a-z_]{1,40})?$")]
+type Act = Annotated[str, Meta(pattern="^[a-z][a-z_-]{0,39}(\\.[a-z][a-z_-]{0,39})?$")]
 
 
 class HostLeaf(Struct, frozen=True, forbid_unknown_fields=True, tag_field="source", tag="host"):
@@ -99,7 +99,16 @@ class MarkedLeaf(Message, frozen=True):
     salt: Id16
 
 
+class Place(Struct, frozen=True):
+    """Where an enclave's leaf stands: the number of its run, hex, its own in that, and when it was made."""
+
+    run: HexRun
+    number: Count
+    unix_ms: Count
+
+
 _encoder = msgspec.json.Encoder()
+_places = msgspec.json.Decoder(Place)
 _decoder: msgspec.json.Decoder[Leaf] = msgspec.json.Decoder(Leaf)
 
 
@@ -117,6 +126,14 @@ def read_leaf(content: bytes) -> Leaf:
     if _encoder.encode(leaf) != content:
         raise CodecError("is not in the one form that a leaf has", field="leaf")
     return leaf
+
+
+def place_of(content: bytes) -> Place:
+    """Of an enclave's leaf, which is believed to be one. Raises CodecError."""
+    try:
+        return _places.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise CodecError(f"is no leaf of an enclave: {error}", field="leaf") from error
 
 
 def commitment(salt: bytes, text: bytes) -> str:

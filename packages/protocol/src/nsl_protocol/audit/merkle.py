@@ -1,7 +1,7 @@
 """The audit log's tree (RFC 9162 section 2.1, as in RFC 6962): hashes, and the frontier that it grows by."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Self
 
 from msgspec import Meta, Struct
@@ -23,6 +23,16 @@ def leaf_hash(content: bytes) -> bytes:
 def node_hash(left: bytes, right: bytes) -> bytes:
     """Of an inner node, 32 bytes."""
     return hashlib.sha256(b"\1" + left + right).digest()
+
+
+def perfect_root(hashes: Sequence[bytes]) -> bytes:
+    """Of a subtree over these, a power of two of them."""
+    level = list(hashes)
+    if len(level).bit_count() != 1:
+        raise ValueError(f"{len(level)} hashes make no perfect subtree")
+    while len(level) > 1:
+        level = [node_hash(left, right) for left, right in zip(level[::2], level[1::2], strict=True)]
+    return level[0]
 
 
 class Frontier(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

@@ -13,7 +13,7 @@ from msgspec.msgpack import encode
 
 from nsl_protocol.cluster.register import Bytes32, Leaf, Path
 from nsl_protocol.enclave.fields import Id16, Message, Name, Signature64
-from nsl_protocol.enclave.wrapped import WrappedKey, WrappedTokenKey
+from nsl_protocol.enclave.wrapped import WrappedKey, WrappedLog, WrappedTokenKey
 
 MEMBERS_MAX = 7
 
@@ -78,7 +78,8 @@ class Enlistment(Message, frozen=True):
     leaves: Id16 | None
 
 
-type Entry = WrappedKey | WrappedTokenKey | Enlistment
+type Item = WrappedKey | WrappedTokenKey | WrappedLog
+type Entry = Item | Enlistment
 
 
 class Record(Message, frozen=True):
@@ -170,7 +171,7 @@ class Show(Message, frozen=True):
     """A wrapped key that is about to be used: the register must have exactly this edition of it."""
 
     certificate: Certificate
-    item: WrappedKey | WrappedTokenKey
+    item: Item
     path: Path
 
 

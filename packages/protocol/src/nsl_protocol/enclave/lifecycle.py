@@ -9,6 +9,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from nsl_protocol.audit.leaves import MarkedLeaf
 from nsl_protocol.enclave.fields import Message, Wrapped
 from nsl_protocol.enclave.wrapped import KeyName
 
@@ -49,3 +50,4 @@ class KeyChanged(Message, frozen=True):
     wrapped: bytes
     state: KeyState
     destroys_at: int
+    leaf: MarkedLeaf

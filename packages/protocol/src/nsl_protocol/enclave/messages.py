@@ -10,6 +10,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from nsl_protocol.audit.leaves import MarkedLeaf
 from nsl_protocol.enclave.agreement import (
     Accept,
     Ack,
@@ -32,6 +33,7 @@ from nsl_protocol.enclave.agreement import (
 )
 from nsl_protocol.enclave.fields import Bytes32, Message, Payload, Wrapped
 from nsl_protocol.enclave.lifecycle import ChangeKey, KeyChanged
+from nsl_protocol.enclave.log import AppendLeaves, GetLeaves, HeadSigned, LeavesAppended, LeavesKept, SignHead
 from nsl_protocol.enclave.membership import (
     Admit,
     Admitted,
@@ -53,7 +55,15 @@ from nsl_protocol.enclave.membership import (
     ShareTaken,
     SubmitShare,
 )
-from nsl_protocol.enclave.wrapped import KeyName, Kid, SecretPurpose, WrappedKey, WrappedSecret, WrappedTokenKey
+from nsl_protocol.enclave.wrapped import (
+    KeyName,
+    Kid,
+    SecretPurpose,
+    WrappedKey,
+    WrappedLog,
+    WrappedSecret,
+    WrappedTokenKey,
+)
 
 VERSION = 1
 FRAME_BYTES_MAX = 1 << 20
@@ -173,7 +183,8 @@ class Rewrap(Message, frozen=True):
     """Wrap anew, under the latest root, what was wrapped before; each is answered on its own."""
 
     items: Annotated[
-        tuple[WrappedKey | WrappedTokenKey | WrappedSecret, ...], Meta(min_length=1, max_length=SIGN_ORDERS_MAX)
+        tuple[WrappedKey | WrappedTokenKey | WrappedLog | WrappedSecret, ...],
+        Meta(min_length=1, max_length=SIGN_ORDERS_MAX),
     ]
 
 
@@ -207,6 +218,9 @@ type Request = (
     | GrantLease
     | TakeLease
     | Proceed
+    | AppendLeaves
+    | SignHead
+    | GetLeaves
 )
 
 
@@ -252,12 +266,14 @@ class KeyCreated(Message, frozen=True):
 
     public_key: bytes
     wrapped: bytes
+    leaf: MarkedLeaf
 
 
 class Signature(Message, frozen=True):
     """``signature`` is r‖s with low s (64 bytes), or 64 bytes of Ed25519; ``recovery`` is 0 or 1 for secp256k1.
 
     ``salt`` (hex text) is what the N3 message envelope carries. ``decoded`` is a JSON object saying what was signed.
+    ``leaf`` is to be durable before the signature leaves.
     """
 
     signature: bytes
@@ -266,13 +282,18 @@ class Signature(Message, frozen=True):
     salt: str | None
     public_key: bytes
     decoded: bytes
+    leaf: MarkedLeaf
 
 
 class Refused(Message, frozen=True):
-    """The enclave will not. ``code`` is stable, ``reason`` says what would change it."""
+    """The enclave will not. ``code`` is stable, ``reason`` says what would change it.
+
+    ``leaf``: for the audit log, where it was asked to sign and has understood by what key.
+    """
 
     code: str
     reason: str
+    leaf: MarkedLeaf | None = None
 
 
 class Signed(Message, frozen=True):
@@ -333,6 +354,9 @@ type Answer = (
     | Lease
     | Leased
     | Proceeded
+    | LeavesAppended
+    | HeadSigned
+    | LeavesKept
     | Refused
 )
 

@@ -7,6 +7,9 @@ from msgspec import Meta
 
 from nsl_protocol.enclave.fields import Id16, Message, Wrapped
 
+#: the associated data of the audit log
+ABOUT_LOG = b"nsl-kme-log-v1"
+
 type Kid = Annotated[str, Meta(min_length=1, max_length=64)]
 type SecretPurpose = Annotated[str, Meta(min_length=1, max_length=200)]
 
@@ -42,6 +45,17 @@ class WrappedTokenKey(Message, frozen=True):
     def index(self) -> bytes:
         """Where it stands in the register: SHA-256 of what it is about."""
         return hashlib.sha256(about_token_key(self.kid)).digest()
+
+
+class WrappedLog(Message, frozen=True):
+    """The state of the audit log, of which there is one."""
+
+    wrapped: Wrapped
+
+    @property
+    def index(self) -> bytes:
+        """Where it stands in the register: SHA-256 of what it is about."""
+        return hashlib.sha256(ABOUT_LOG).digest()
 
 
 class WrappedSecret(Message, frozen=True):

@@ -12,13 +12,13 @@ from typing import Any
 from nsl.adapters.enclave import EnclaveClient, EnclaveRefused
 from nsl.kit.db import Database, load_queries
 from nsl_protocol.enclave.messages import Refused
-from nsl_protocol.enclave.wrapped import KeyName, WrappedKey, WrappedSecret, WrappedTokenKey
+from nsl_protocol.enclave.wrapped import KeyName, WrappedKey, WrappedLog, WrappedSecret, WrappedTokenKey
 
 BATCH = 256
 _FORMAT = 3
 _QUERIES = load_queries("nsl.adapters", "rewrapping.sql")
 
-type Item = WrappedKey | WrappedTokenKey | WrappedSecret
+type Item = WrappedKey | WrappedTokenKey | WrappedLog | WrappedSecret
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,9 @@ _KINDS = (
     # A change that is taken over meanwhile is refused until it is under the latest root, so none is missed.
     _Kind("key_changes", "replace_key_change", _key),
     _Kind("token_keys", "replace_token_key", lambda row: WrappedTokenKey(row["kid"], row["wrapped"])),
+    # The one that was written ahead goes first: once it is taken over it is the stored one.
+    _Kind("following_audit_logs", "replace_following_audit_log", lambda row: WrappedLog(row["wrapped"])),
+    _Kind("audit_logs", "replace_audit_log", lambda row: WrappedLog(row["wrapped"])),
     _Kind("totps", "replace_totp", lambda row: WrappedSecret(f"totp:{row['user_id']}", row["wrapped"])),
     _Kind("providers", "replace_provider", lambda row: WrappedSecret(f"provider:{row['id']}", row["wrapped"])),
 )

@@ -34,9 +34,21 @@ WHERE substring(client_secret FROM 1 FOR 5) <> %(latest)s ORDER BY id LIMIT %(li
 -- name: replace_provider
 UPDATE identity_providers SET client_secret = %(new)s WHERE id = %(id)s AND client_secret = %(old)s;
 
+-- name: audit_logs
+SELECT wrapped FROM audit_log WHERE substring(wrapped FROM 1 FOR 5) <> %(latest)s LIMIT %(limit)s;
+
+-- name: replace_audit_log
+UPDATE audit_log SET wrapped = %(new)s WHERE wrapped = %(old)s;
+
+-- name: following_audit_logs
+SELECT next_wrapped AS wrapped FROM audit_log WHERE substring(next_wrapped FROM 1 FOR 5) <> %(latest)s LIMIT %(limit)s;
+
+-- name: replace_following_audit_log
+UPDATE audit_log SET next_wrapped = %(new)s WHERE next_wrapped = %(old)s;
+
 -- name: lock_writers
 -- Waits for those who are writing: what they write is seen by the passes that follow.
-LOCK TABLE key_versions, key_changes, token_keys, totps, identity_providers IN SHARE MODE;
+LOCK TABLE key_versions, key_changes, token_keys, totps, identity_providers, audit_log IN SHARE MODE;
 
 -- name: take_no_older
 UPDATE oldest_root SET generation = greatest(generation, %(generation)s);

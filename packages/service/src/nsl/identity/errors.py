@@ -16,6 +16,7 @@ PersonOnly        403  only a person does this, in one of our own applications
 StepUpNeeded      401  the person signed in too long ago for this (RFC 9470)
 ProofRefused      401  a bound token came without the proof of who holds it (RFC 9449, RFC 8705)
 RootReplaced      503  what the enclave was given was wrapped anew meanwhile
+LeafTaken         503  an enclave's answer came so late that its leaf is in the audit log without it
 RoleNotFound, GrantNotFound, UserNotFound, GroupNotFound, DelegationUnknown 404
 NameTaken         409  the tenant has one of that name
 AlreadyBootstrapped 409  the platform has its administrator
@@ -90,6 +91,12 @@ class RootReplaced(Unavailable):
     """What the enclave was given is wrapped under another root than it has: it was wrapped anew meanwhile."""
 
     code = "ROOT_REPLACED"
+
+
+class LeafTaken(Unavailable):
+    """Its leaf was fetched from the enclave and is in the audit log: what it stands for must not leave any more."""
+
+    code = "ANSWER_TOO_LATE"
 
 
 class ProofRefused(Unauthenticated):

@@ -237,8 +237,18 @@ RETURNING key
 DELETE FROM idempotent_answers WHERE tenant_id = %(tenant_id)s AND created_at <= now() - interval '7 days'
 
 -- name: insert_audit_event
-INSERT INTO audit_events (id, tenant_id, action, actor, target, detail)
-VALUES (%(id)s, %(tenant_id)s, %(action)s, %(actor)s, %(target)s, %(detail)s)
+WITH leaf AS (
+    INSERT INTO audit_leaves (id, tenant_id, content, salt) VALUES (%(id)s, %(tenant_id)s, %(content)s, %(salt)s)
+)
+INSERT INTO audit_events (id, tenant_id, at, action, actor, target, detail)
+VALUES (%(id)s, %(tenant_id)s, %(at)s, %(action)s, %(actor)s, %(target)s, %(detail)s)
+
+-- name: insert_leaves
+INSERT INTO audit_leaves (id, tenant_id, content, salt, mac, run, number)
+SELECT * FROM unnest(
+    %(ids)s::uuid[], %(tenants)s::uuid[], %(contents)s::bytea[], %(salts)s::bytea[], %(macs)s::bytea[],
+    %(runs)s::bytea[], %(numbers)s::bigint[]
+)
 
 -- name: audit_events
 -- Newest first.

@@ -37,12 +37,12 @@ LIMIT %(limit)s
 -- name: note_signatures
 -- One row for each signature, committed before any of them leaves.
 INSERT INTO signatures (
-    id, tenant_id, key_id, key_version, kind, request_sha256, decoded, signature, signed_by, created_at
+    id, tenant_id, key_id, key_version, kind, request, decoded, signature, signed_by, created_at
 )
-SELECT s.id, %(tenant_id)s, %(key_id)s, %(key_version)s, s.kind, s.request_sha256, s.decoded, s.signature,
-    %(signed_by)s, %(created_at)s
-FROM unnest(%(ids)s::uuid[], %(kinds)s::text[], %(digests)s::bytea[], %(decoded)s::json[], %(signatures)s::bytea[])
-    AS s(id, kind, request_sha256, decoded, signature)
+SELECT s.id, %(tenant_id)s, %(key_id)s, %(key_version)s, s.kind, s.request, s.decoded, s.signature, %(signed_by)s,
+    %(created_at)s
+FROM unnest(%(ids)s::uuid[], %(kinds)s::text[], %(requests)s::bytea[], %(decoded)s::json[], %(signatures)s::bytea[])
+    AS s(id, kind, request, decoded, signature)
 
 -- name: insert_change
 INSERT INTO key_changes (id, key_id, version, tenant_id, wrapped, state, destroys_at, changed_by, changed_at)

@@ -31,11 +31,11 @@ class PendingChange:
 
 @dataclass(frozen=True, slots=True)
 class NotedSignature:
-    """What is kept of a signature. ``decoded`` is JSON text."""
+    """What is kept of a signature. ``request``: what the enclave was asked, as msgpack; ``decoded`` is JSON text."""
 
     id: UUID
     kind: Kind
-    request_sha256: bytes
+    request: bytes
     decoded: str
     signature: bytes
 
@@ -145,7 +145,7 @@ async def note_signatures(
         "key_version": key.version,
         "ids": [each.id for each in signatures],
         "kinds": [each.kind.value for each in signatures],
-        "digests": [each.request_sha256 for each in signatures],
+        "requests": [each.request for each in signatures],
         "decoded": [each.decoded for each in signatures],
         "signatures": [each.signature for each in signatures],
         "signed_by": signed_by,

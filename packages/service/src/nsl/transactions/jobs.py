@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
+from nsl.identity.service import keep_leaves
 from nsl.kit.clock import now, random_bytes
 from nsl.kit.db import Connection, Database
+from nsl.kit.ids import new_id
 from nsl.ledger.model import Block, ChainName
 from nsl.transactions import store
 from nsl.transactions.errors import ChainReplaced
@@ -29,6 +31,8 @@ from nsl.transactions.model import (
 )
 from nsl.transactions.ports import Chain, Draft, Expected, Sending, SignedBytes, Signer, Unsigned
 from nsl.transactions.ports import Rejected as CannotBuild
+from nsl.transactions.store import SignedOrder
+from nsl_protocol.audit.leaves import MarkedLeaf
 from nsl_protocol.enclave.messages import (
     Refused,
     Signable,
@@ -147,6 +151,14 @@ class Pipeline:
                     event = Signed(made.raw, made.hash)
                 steps.append((transaction, transition(transaction, event, at)))
             await store.save(connection, steps)
+            await keep_leaves(connection, _leaves_of(taken, answers))
+            signed = [
+                SignedOrder(transaction, order.what, answer)
+                for (transaction, _), order, answer in zip(taken, orders, answers, strict=True)
+                if isinstance(answer, Signature)
+            ]
+            kind = "n3-transaction" if self.name is ChainName.NEO_N3 else "evm-transaction"
+            await store.note_signatures(connection, signed, kind, at)
         return len(steps)
 
     def _what(self, transaction: Transaction) -> Signable:
@@ -308,6 +320,17 @@ async def _whose_key_moved(
         return set()
     stored = await store.stored_keys(connection, list(refused))
     return {each for each, wrapped in refused.items() if stored.get(each) != wrapped}
+
+
+def _leaves_of(
+    taken: Sequence[tuple[Transaction, bytes]], answers: Sequence[Signature | Refused]
+) -> list[tuple[UUID, UUID, MarkedLeaf]]:
+    """A signature's leaf has the transaction's id: that is what its receipt is asked by."""
+    return [
+        (each.id if isinstance(answer, Signature) else new_id(), each.tenant, answer.leaf)
+        for (each, _), answer in zip(taken, answers, strict=True)
+        if answer.leaf is not None
+    ]
 
 
 def _unsigned(transaction: Transaction) -> bytes:

@@ -180,3 +180,14 @@ SELECT state, count(*) AS count,
 FROM transactions
 WHERE chain = %(chain)s AND state IN ('accepted', 'prepared', 'signed', 'submitted')
 GROUP BY state
+
+-- name: note_signatures
+-- By the transaction's own id: its receipt is asked for by that.
+INSERT INTO signatures (
+    id, tenant_id, key_id, key_version, kind, request, decoded, signature, signed_by, created_at
+)
+SELECT s.id, s.tenant_id, s.key_id, s.key_version, %(kind)s, s.request, s.decoded, s.signature, 'worker', %(at)s
+FROM unnest(
+    %(ids)s::uuid[], %(tenants)s::uuid[], %(keys)s::uuid[], %(versions)s::integer[], %(requests)s::bytea[],
+    %(decoded)s::json[], %(signatures)s::bytea[]
+) AS s(id, tenant_id, key_id, key_version, request, decoded, signature)

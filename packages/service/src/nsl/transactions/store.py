@@ -6,9 +6,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from msgspec.msgpack import encode
+
 from nsl.kit.db import Connection, fetch_all, fetch_one, load_queries
 from nsl.ledger.model import Asset, ChainName
 from nsl.transactions.model import Failed, Kind, State, Transaction, public_history
+from nsl_protocol.enclave.messages import Signable, Signature
 
 _QUERIES = load_queries("nsl.transactions")
 
@@ -271,3 +274,26 @@ def _transaction(row: Mapping[str, Any]) -> Transaction:
         fee=_integer(row["fee"]),
         failure=failure,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class SignedOrder:
+    """A transaction's signature, and what the enclave was asked."""
+
+    transaction: Transaction
+    what: Signable
+    signature: Signature
+
+
+async def note_signatures(connection: Connection, signed: Sequence[SignedOrder], kind: str, at: datetime) -> None:
+    """Write signatures down before anything of them leaves. ``kind``: of signature."""
+    columns = {
+        "ids": [each.transaction.id for each in signed],
+        "tenants": [each.transaction.tenant for each in signed],
+        "keys": [each.transaction.from_key for each in signed],
+        "versions": [each.transaction.key_version for each in signed],
+        "requests": [encode(each.what) for each in signed],
+        "decoded": [each.signature.decoded.decode() for each in signed],
+        "signatures": [each.signature.signature for each in signed],
+    }
+    await connection.execute(_QUERIES["note_signatures"], {**columns, "kind": kind, "at": at})

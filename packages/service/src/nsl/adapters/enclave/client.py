@@ -1,7 +1,7 @@
 """What the service asks of the key enclave, as calls."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Final, Self
 
@@ -12,7 +12,7 @@ from prometheus_client import Gauge
 from nsl.adapters.enclave.enrolment import Identity
 from nsl.adapters.enclave.errors import DatabaseOlder, EnclaveDown, EnclaveRefused, EnclaveUntrusted, NoMajority
 from nsl.adapters.enclave.links import Links
-from nsl.adapters.enclave.register import Item, Register
+from nsl.adapters.enclave.register import Register
 from nsl.adapters.enclave.register_store import RegisterStore
 from nsl.adapters.enclave.trust import Trust
 from nsl.identity.errors import RootReplaced
@@ -20,7 +20,19 @@ from nsl.kit.clock import now, pause
 from nsl.kit.errors import Unavailable
 from nsl_protocol.attestation.binding import Purpose
 from nsl_protocol.cluster.manifest import Program
+from nsl_protocol.enclave.agreement import Item
 from nsl_protocol.enclave.lifecycle import ChangeKey, KeyChange, KeyChanged
+from nsl_protocol.enclave.log import (
+    NUMBER_MAX,
+    AppendLeaves,
+    GetLeaves,
+    HeadSigned,
+    LeavesAppended,
+    LeavesKept,
+    Lost,
+    SignHead,
+    ToAppend,
+)
 from nsl_protocol.enclave.membership import GetQuote, Quoted
 from nsl_protocol.enclave.messages import (
     SIGN_ORDERS_MAX,
@@ -49,7 +61,7 @@ from nsl_protocol.enclave.messages import (
     Unsealed,
 )
 from nsl_protocol.enclave.wire import HEADER_BYTES
-from nsl_protocol.enclave.wrapped import KeyName, WrappedKey, WrappedSecret, WrappedTokenKey
+from nsl_protocol.enclave.wrapped import KeyName, WrappedKey, WrappedLog, WrappedSecret, WrappedTokenKey
 
 # A batch stays well below a frame: 256 orders of large payloads go in several calls.
 BATCH_BYTES_MAX = 700_000
@@ -119,9 +131,7 @@ class EnclaveClient:
             raise EnclaveUntrusted("The enclave has not proven itself.")
         return replace(status, mode=verdict.claims.mode, measurement=verdict.quote.measurement.hex())
 
-    async def rewrap(
-        self, items: Sequence[WrappedKey | WrappedTokenKey | WrappedSecret]
-    ) -> tuple[bytes | Refused, ...]:
+    async def rewrap(self, items: Sequence[Item | WrappedSecret]) -> tuple[bytes | Refused, ...]:
         """Up to 256 blobs under the latest root, in order."""
         return _expect(Rewrapped, await self._links.call(Rewrap(tuple(items)))).results
 
@@ -193,6 +203,36 @@ class EnclaveClient:
     async def unseal(self, purpose: str, sealed: bytes) -> bytes:
         """Open it again. Raises EnclaveRefused."""
         return _expect(Unsealed, await self._links.call(Unseal(purpose, sealed))).secret
+
+    async def append_leaves(self, log: bytes | None, items: Sequence[ToAppend | Lost]) -> LeavesAppended:
+        """The edition of the log that has these behind it; nothing holds by it alone. Raises EnclaveRefused."""
+        return _expect(LeavesAppended, await self._work(AppendLeaves(log, tuple(items))))
+
+    async def enter_log(self, log: bytes) -> None:
+        """Make an edition of the log the present one; when it is already, that is well. Raises EnclaveRefused."""
+        self._insist_on_newest()
+        await self._register.enter(WrappedLog(log))
+
+    async def sign_head(self, log: bytes) -> HeadSigned:
+        """The head of the present edition. Raises EnclaveRefused."""
+        answer = await self._work(SignHead(log))
+        for _ in range(_ATTEMPTS):
+            if not _is(answer, NOT_SHOWN):
+                break
+            await self._show(WrappedLog(log))
+            answer = await self._work(SignHead(log))
+        return _expect(HeadSigned, answer)
+
+    async def leaves_kept(self, following: Mapping[bytes, int]) -> tuple[list[LeavesKept], bool]:
+        """What each replica keeps of its run, from the number on that is named; and whether all have answered."""
+        kept, all_answered = [], True
+        for link in self._links.replicas:
+            try:
+                run = _expect(LeavesKept, await link.ask(GetLeaves(NUMBER_MAX))).run
+                kept.append(_expect(LeavesKept, await link.ask(GetLeaves(following.get(run, 0)))))
+            except (EnclaveDown, EnclaveUntrusted):
+                all_answered = False
+        return kept, all_answered
 
     async def _sign(self, orders: Sequence[SignOrder]) -> list[Signature | Refused]:
         parts = [self._work(Sign(tuple(part))) for part in _parts(orders)]

@@ -27,6 +27,7 @@ from nsl_protocol.enclave.agreement import (
     GrantLease,
     Head,
     HeadShown,
+    Item,
     Lease,
     Propose,
     Record,
@@ -35,7 +36,6 @@ from nsl_protocol.enclave.agreement import (
     TakeLease,
 )
 from nsl_protocol.enclave.messages import Answer, Refused, Request
-from nsl_protocol.enclave.wrapped import WrappedKey, WrappedTokenKey
 
 #: The replica knows more than what was read, or less: somebody else is changing the register, or the database was.
 _LOST: Final = frozenset({"DATABASE_OLDER", "OTHER_ACCEPTED"})
@@ -55,7 +55,6 @@ _RENEWED_BELOW: Final = 0.75
 _log = structlog.get_logger("nsl.adapters")
 
 type Replica = Callable[[Request], Awaitable[Answer]]
-type Item = WrappedKey | WrappedTokenKey
 
 
 class Register:

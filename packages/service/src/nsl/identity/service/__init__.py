@@ -1,6 +1,6 @@
 """Tokens, tenants, clients, people's authority, and answers that are given once."""
 
-from nsl.identity.service.audit import Audit, actor_of, note, note_by
+from nsl.identity.service.audit import Audit, actor_of, committed, keep_leaves, note, note_by
 from nsl.identity.service.directory import Directory
 from nsl.identity.service.idempotency import Idempotency, Note
 from nsl.identity.service.keyring import Keyring
@@ -30,9 +30,11 @@ __all__ = [
     "bootstrap",
     "break_glass",
     "certificate_binding",
+    "committed",
     "found_tenant",
     "hashed",
     "join",
+    "keep_leaves",
     "make",
     "note",
     "note_by",

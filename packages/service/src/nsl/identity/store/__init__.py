@@ -1,6 +1,6 @@
 """Identity in PostgreSQL. Every function works inside the caller's database transaction."""
 
-from nsl.identity.store.audit import AuditEvent, audit_events, insert_audit_event
+from nsl.identity.store.audit import AuditEvent, StoredLeaf, audit_events, insert_audit_event, insert_leaves
 from nsl.identity.store.clients import (
     client,
     clients,
@@ -63,6 +63,7 @@ __all__ = [
     "NO_PLAN",
     "AuditEvent",
     "Standing",
+    "StoredLeaf",
     "TokenKey",
     "audit_events",
     "client",
@@ -84,6 +85,7 @@ __all__ = [
     "insert_delegation",
     "insert_grant",
     "insert_group",
+    "insert_leaves",
     "insert_membership",
     "insert_platform_tenant",
     "insert_role",

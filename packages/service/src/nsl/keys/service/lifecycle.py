@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
-from nsl.identity.service import Note, note_by
+from nsl.identity.service import Note, keep_leaves, note_by
 from nsl.keys import store
 from nsl.keys.errors import KeyStateConflict, KeyUnknown
 from nsl.keys.model import Key, WrappedKey
@@ -19,6 +19,7 @@ from nsl.kit.clock import now
 from nsl.kit.db import Database
 from nsl.kit.errors import Denied, Unavailable
 from nsl.kit.ids import new_id
+from nsl_protocol.audit.leaves import MarkedLeaf
 from nsl_protocol.enclave.lifecycle import KeyChange, KeyState
 from nsl_protocol.enclave.wrapped import KeyName
 
@@ -77,8 +78,8 @@ class Lifecycle:
                     if note is not None:
                         await note(connection, found.key)
                     return found.key
-            pending = await self._made(tenant, by, found, change, wait_seconds)
-            if await self._written(tenant, found, pending):
+            pending, leaf = await self._made(tenant, by, found, change, wait_seconds)
+            if await self._written(tenant, found, pending, leaf):
                 return await self._ended(tenant, pending, note)
         raise Unavailable("Others are changing this key all the time; the request can be repeated.")
 
@@ -93,7 +94,7 @@ class Lifecycle:
 
     async def _made(
         self, tenant: UUID, by: str, found: WrappedKey, change: KeyChange, wait_seconds: int
-    ) -> PendingChange:
+    ) -> tuple[PendingChange, MarkedLeaf]:
         key = found.key
         try:
             made = await self._enclave.change_key(
@@ -104,15 +105,19 @@ class Lifecycle:
                 raise KeyStateConflict(refused.detail) from refused
             raise
         destroys_at = datetime.fromtimestamp(made.destroys_at, UTC) if made.destroys_at else None
-        return PendingChange(new_id(), key.id, key.version, made.wrapped, made.state, destroys_at, by)
+        pending = PendingChange(new_id(), key.id, key.version, made.wrapped, made.state, destroys_at, by)
+        return pending, made.leaf
 
-    async def _written(self, tenant: UUID, found: WrappedKey, pending: PendingChange) -> bool:
+    async def _written(self, tenant: UUID, found: WrappedKey, pending: PendingChange, leaf: MarkedLeaf) -> bool:
         """False: somebody else was faster, so that this one would take the place of an edition that is gone."""
         async with self._database.transaction(tenant) as connection:
             stored = await store.lock(connection, pending.key)
             if stored is None or stored.wrapped != found.wrapped:
                 return False
-            return await store.insert_change(connection, tenant, pending, now())
+            if not await store.insert_change(connection, tenant, pending, now()):
+                return False
+            await keep_leaves(connection, [(pending.id, tenant, leaf)])
+            return True
 
     async def _ended(self, tenant: UUID, pending: PendingChange, note: Note[Key] | None) -> Key:
         try:

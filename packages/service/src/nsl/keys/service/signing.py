@@ -1,6 +1,5 @@
 """Keys: made in the enclave, listed, changed, signed with. What leaves is written down first."""
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import msgspec
 
 from nsl.identity.errors import RootReplaced
 from nsl.identity.model import Caller
-from nsl.identity.service import Note, actor_of
+from nsl.identity.service import Note, actor_of, keep_leaves
 from nsl.keys import store
 from nsl.keys.errors import KeyNotActive, KeyUnknown, KindUnsuitable, PayloadUnreadable, SigningRefused
 from nsl.keys.model import KINDS_OF_CURVE, Enclave, Key, KeyPolicy, Kind, Usage, WrappedKey, addresses_of
@@ -121,6 +120,7 @@ class Keys:
         )
         async with self._database.transaction(caller.tenant) as connection:
             await store.insert(connection, caller.tenant, WrappedKey(key, made.wrapped), caller.subject)
+            await keep_leaves(connection, [(key_id, caller.tenant, made.leaf)])
             if note is not None:
                 await note(connection, key)
         return key
@@ -189,22 +189,28 @@ class Keys:
         answers = await self._enclave.sign(list(orders.values())) if orders else ()
         if not again and any(isinstance(each, Refused) and each.code == _NOT_REGISTERED for each in answers):
             raise _Replaced
-        noted = []
+        noted: list[NotedSignature] = []
+        leaves = []
         for position, answer in zip(orders, answers, strict=True):
+            receipt = new_id()
+            if answer.leaf is not None:
+                leaves.append((receipt, caller.tenant, answer.leaf))
             if isinstance(answer, Refused):
                 results[position] = _refusal(answer)
                 continue
-            item, receipt = items[position], new_id()
             results[position] = Made(answer, key, receipt)
-            request = hashlib.sha256(msgspec.msgpack.encode(orders[position].what)).digest()
-            noted.append(NotedSignature(receipt, item.kind, request, answer.decoded.decode(), answer.signature))
-        if noted:
+            request = msgspec.msgpack.encode(orders[position].what)
+            kind, text = items[position].kind, answer.decoded.decode()
+            noted.append(NotedSignature(receipt, kind, request, text, answer.signature))
+        if leaves:
             async with self._database.transaction(caller.tenant) as connection:
-                await store.note_signatures(
-                    connection, caller.tenant, key, noted, signed_by=caller.subject, created_at=now()
-                )
-                if note is not None:
-                    await note(connection, results)
+                await keep_leaves(connection, leaves)
+                if noted:
+                    await store.note_signatures(
+                        connection, caller.tenant, key, noted, signed_by=caller.subject, created_at=now()
+                    )
+                    if note is not None:
+                        await note(connection, results)
         return results
 
     async def _wrapped(self, tenant: UUID, key: UUID) -> WrappedKey:

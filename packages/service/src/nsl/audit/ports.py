@@ -1,0 +1,23 @@
+"""What the audit slice needs of the enclave. Every method raises EnclaveDown, NoMajority, DatabaseOlder (Unavailable),
+and EnclaveRefused (Denied), whose code is the enclave's."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from nsl_protocol.enclave.log import HeadSigned, LeavesAppended, LeavesKept, Lost, ToAppend
+
+
+class LogEnclave(Protocol):
+    """Keeps the log."""
+
+    async def append_leaves(self, log: bytes | None, items: Sequence[ToAppend | Lost]) -> LeavesAppended:
+        """The edition of the log that has these behind it; nothing holds by it alone."""
+
+    async def enter_log(self, log: bytes) -> None:
+        """Make an edition of the log the present one, for good; when it is already, that is well."""
+
+    async def sign_head(self, log: bytes) -> HeadSigned:
+        """The head of the present edition."""
+
+    async def leaves_kept(self, following: Mapping[bytes, int]) -> tuple[list[LeavesKept], bool]:
+        """What replicas keep of their runs, from the number on that is named; and whether all have answered."""

@@ -1,0 +1,86 @@
+-- name: place
+SELECT wrapped, size, tx::text::bigint AS tx, sequence, held, next_wrapped, next_size FROM audit_log
+
+-- name: lock_place
+SELECT wrapped, size, tx::text::bigint AS tx, sequence, held, next_wrapped, next_size FROM audit_log FOR UPDATE
+
+-- name: held
+SELECT id, content, mac, run, number, tx::text::bigint AS tx, sequence FROM audit_leaves
+WHERE id = ANY(%(ids)s) ORDER BY run, number
+
+-- name: written
+-- What transactions wrote that are over, and before which none is under way: nothing comes in between any more.
+SELECT id, content, mac, run, number, tx::text::bigint AS tx, sequence FROM audit_leaves
+WHERE (tx, sequence) > (%(tx)s::text::xid8, %(sequence)s) AND tx < pg_snapshot_xmin(pg_current_snapshot())
+ORDER BY tx, sequence LIMIT %(limit)s
+
+-- name: runs
+SELECT run, following FROM audit_runs WHERE run = ANY(%(runs)s)
+
+-- name: latest_runs
+SELECT run, following FROM audit_runs
+
+-- name: append
+INSERT INTO audit_positions (position, hash, leaf_id, content)
+SELECT %(size)s + row_number() OVER () - 1, p.hash, p.leaf_id, p.content
+FROM unnest(%(hashes)s::bytea[], %(ids)s::uuid[], %(contents)s::bytea[]) WITH ORDINALITY
+    AS p(hash, leaf_id, content, place)
+ORDER BY p.place
+
+-- name: write_ahead
+UPDATE audit_log SET next_wrapped = %(wrapped)s, next_size = %(size)s, tx = %(tx)s::text::xid8,
+    sequence = %(sequence)s, held = %(held)s
+
+-- name: move_cursor
+UPDATE audit_log SET tx = %(tx)s::text::xid8, sequence = %(sequence)s, held = %(held)s
+
+-- name: keep_runs
+INSERT INTO audit_runs (run, following)
+SELECT * FROM unnest(%(runs)s::bytea[], %(following)s::bigint[])
+ON CONFLICT (run) DO UPDATE SET following = greatest(audit_runs.following, excluded.following)
+
+-- name: take_over
+UPDATE audit_log SET wrapped = next_wrapped, size = next_size, next_wrapped = NULL, next_size = NULL
+
+-- name: hashes
+SELECT hash FROM audit_positions WHERE position >= %(first)s AND position < %(first)s + %(count)s ORDER BY position
+
+-- name: nodes
+SELECT hash FROM audit_nodes
+WHERE level = %(level)s AND index >= %(first)s AND index < %(first)s + %(count)s ORDER BY index
+
+-- name: insert_node
+INSERT INTO audit_nodes (level, index, hash) VALUES (%(level)s, %(index)s, %(hash)s)
+
+-- name: insert_head
+INSERT INTO audit_heads (size, root, note) VALUES (%(size)s, %(root)s, %(note)s) ON CONFLICT (size) DO NOTHING
+
+-- name: head
+-- The newest, or that of a size.
+SELECT size, root, note, signed_at FROM audit_heads
+WHERE %(size)s::bigint IS NULL OR size = %(size)s ORDER BY size DESC LIMIT 1
+
+-- name: head_with
+-- The first that has a position, so that a proof stays the same.
+SELECT size, root, note, signed_at FROM audit_heads WHERE size > %(position)s ORDER BY size LIMIT 1
+
+-- name: insert_fetched
+INSERT INTO audit_leaves (id, tenant_id, content, salt, mac, run, number)
+SELECT * FROM unnest(
+    %(ids)s::uuid[], %(tenants)s::uuid[], %(contents)s::bytea[], %(salts)s::bytea[], %(macs)s::bytea[],
+    %(runs)s::bytea[], %(numbers)s::bigint[]
+)
+ON CONFLICT DO NOTHING
+
+-- name: leaf
+SELECT l.id, l.content, l.salt, p.position FROM audit_leaves l
+LEFT JOIN audit_positions p ON p.leaf_id = l.id AND p.position < (SELECT size FROM audit_log)
+WHERE l.id = %(id)s
+
+-- name: leaves_from
+SELECT position, content FROM audit_leaves_from(%(first)s, %(count)s)
+
+-- name: signature
+SELECT s.*, v.public_key FROM signatures s
+JOIN key_versions v ON v.key_id = s.key_id AND v.version = s.key_version
+WHERE s.id = %(id)s

@@ -1,0 +1,160 @@
+"""The audit log in PostgreSQL. Every function works inside the caller's database transaction."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from nsl.audit.model import Batch, Head, Leaf, LogPlace
+from nsl.kit.db import Connection, fetch_all, fetch_one, load_queries
+from nsl_protocol.audit.leaves import MarkedLeaf
+
+_QUERIES = load_queries("nsl.audit")
+#: of the perfect subtrees whose roots are kept: 256 leaves, 256 of those, and so on
+LEVEL_STEP: Final = 8
+NODE_LEAVES: Final = 1 << LEVEL_STEP
+
+
+@dataclass(frozen=True, slots=True)
+class KeptLeaf:
+    """A leaf of the present tenant. ``position`` is None until it is in the log; ``salt`` once it was erased."""
+
+    id: UUID
+    content: bytes
+    salt: bytes | None
+    position: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedLeaf:
+    """A leaf that an enclave still had and the database had not."""
+
+    id: UUID
+    tenant: UUID
+    leaf: MarkedLeaf
+    run: bytes
+    number: int
+
+
+async def place(connection: Connection, *, lock: bool = False) -> LogPlace:
+    """Where the log is; with ``lock``, nobody else moves it until the transaction ends."""
+    row = await fetch_one(connection, _QUERIES["lock_place" if lock else "place"], {})
+    if row is None:
+        raise RuntimeError("audit_log has its one row since it was made")
+    cursor = row["tx"], row["sequence"]
+    return LogPlace(row["wrapped"], row["size"], cursor, tuple(row["held"]), row["next_wrapped"], row["next_size"])
+
+
+async def waiting(connection: Connection, at: LogPlace, limit: int) -> tuple[list[Leaf], list[Leaf]]:
+    """The leaves that are held, by run and number, and those that follow the cursor."""
+    held = await fetch_all(connection, _QUERIES["held"], {"ids": list(at.held)}) if at.held else []
+    tx, sequence = at.cursor
+    parameters = {"tx": str(tx), "sequence": sequence, "limit": limit}
+    return list(map(_leaf, held)), list(map(_leaf, await fetch_all(connection, _QUERIES["written"], parameters)))
+
+
+async def following(connection: Connection, runs: Sequence[bytes] | None = None) -> dict[bytes, int]:
+    """By run, the number of the leaf that the log takes next; None: of every run."""
+    query, parameters = ("latest_runs", {}) if runs is None else ("runs", {"runs": list(runs)})
+    rows = await fetch_all(connection, _QUERIES[query], parameters)
+    return {row["run"]: row["following"] for row in rows}
+
+
+async def append(
+    connection: Connection,
+    size: int,
+    hashes: Sequence[bytes],
+    ids: Sequence[UUID | None],
+    contents: Sequence[bytes | None],
+) -> None:
+    """Write the next positions; they hold when the log's size is beyond them."""
+    columns = {"hashes": list(hashes), "ids": list(ids), "contents": list(contents), "size": size}
+    await connection.execute(_QUERIES["append"], columns)
+
+
+async def write_ahead(
+    connection: Connection, wrapped: bytes, size: int, taken: Batch, runs: Mapping[bytes, int]
+) -> None:
+    """The edition of the log that is about to be entered, and how far it has come with what was written."""
+    tx, sequence = taken.cursor
+    parameters = {"wrapped": wrapped, "size": size, "tx": str(tx), "sequence": sequence, "held": list(taken.held)}
+    await connection.execute(_QUERIES["write_ahead"], parameters)
+    columns = {"runs": list(runs), "following": list(runs.values())}
+    await connection.execute(_QUERIES["keep_runs"], columns)
+
+
+async def move_cursor(connection: Connection, taken: Batch) -> None:
+    """What was written is held for now, all of it."""
+    tx, sequence = taken.cursor
+    await connection.execute(_QUERIES["move_cursor"], {"tx": str(tx), "sequence": sequence, "held": list(taken.held)})
+
+
+async def take_over(connection: Connection) -> None:
+    """What was written ahead holds."""
+    await connection.execute(_QUERIES["take_over"])
+
+
+async def hashes(connection: Connection, level: int, first: int, count: int) -> list[bytes]:
+    """Of perfect subtrees of 2^level leaves, in a row; ``level`` is 0 or that of kept nodes."""
+    parameters = {"level": level, "first": first, "count": count}
+    rows = await fetch_all(connection, _QUERIES["nodes" if level else "hashes"], parameters)
+    return [row["hash"] for row in rows]
+
+
+async def insert_node(connection: Connection, level: int, index: int, hash_: bytes) -> None:
+    """Keep the root of a perfect subtree."""
+    await connection.execute(_QUERIES["insert_node"], {"level": level, "index": index, "hash": hash_})
+
+
+async def insert_head(connection: Connection, size: int, root: bytes, note: str) -> None:
+    """Keep a head; one of that size that is there stays."""
+    await connection.execute(_QUERIES["insert_head"], {"size": size, "root": root, "note": note})
+
+
+async def head(connection: Connection, size: int | None = None) -> Head | None:
+    """The newest head, or that of a size."""
+    return _head(await fetch_one(connection, _QUERIES["head"], {"size": size}))
+
+
+async def head_with(connection: Connection, position: int) -> Head | None:
+    """The first head that has a position in it."""
+    return _head(await fetch_one(connection, _QUERIES["head_with"], {"position": position}))
+
+
+async def insert_fetched(connection: Connection, leaves: Sequence[FetchedLeaf]) -> int:
+    """Write down what enclaves still had; those that have come meanwhile are left alone. How many were new."""
+    columns = {
+        "ids": [each.id for each in leaves],
+        "tenants": [each.tenant for each in leaves],
+        "contents": [each.leaf.content for each in leaves],
+        "salts": [each.leaf.salt for each in leaves],
+        "macs": [each.leaf.mac for each in leaves],
+        "runs": [each.run for each in leaves],
+        "numbers": [each.number for each in leaves],
+    }
+    return (await connection.execute(_QUERIES["insert_fetched"], columns)).rowcount
+
+
+async def leaf(connection: Connection, id_: UUID) -> KeptLeaf | None:
+    """A leaf of the present tenant."""
+    row = await fetch_one(connection, _QUERIES["leaf"], {"id": id_})
+    return None if row is None else KeptLeaf(row["id"], row["content"], row["salt"], row["position"])
+
+
+async def leaves_from(connection: Connection, first: int, count: int) -> list[tuple[int, bytes]]:
+    """Position and content; of all tenants, where the present one is the platform's."""
+    rows = await fetch_all(connection, _QUERIES["leaves_from"], {"first": first, "count": count})
+    return [(row["position"], row["content"]) for row in rows]
+
+
+async def signature(connection: Connection, id_: UUID) -> Mapping[str, Any] | None:
+    """A signature of the present tenant, with the public key."""
+    return await fetch_one(connection, _QUERIES["signature"], {"id": id_})
+
+
+def _leaf(row: Mapping[str, Any]) -> Leaf:
+    return Leaf(row["id"], row["content"], row["mac"], row["run"], row["number"], row["tx"], row["sequence"])
+
+
+def _head(row: Mapping[str, Any] | None) -> Head | None:
+    return None if row is None else Head(row["size"], row["root"], row["note"], row["signed_at"])

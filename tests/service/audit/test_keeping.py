@@ -1,0 +1,262 @@
+"""The audit log on a real database and three replicas: everything that was written down comes in, once, in an order
+that the enclave signs; crashed between any two steps; and what a host does to its rows is refused or shows."""
+
+import asyncio
+from base64 import b64decode, b64encode
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+import pytest_asyncio
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from nsl.adapters.enclave import EnclaveRefused
+from nsl.audit.service import LogKeeper, keeping
+from nsl.cli.up.postgres import OWNER, Postgres
+from nsl.keys.model import Key, Kind
+from nsl.keys.service import Made, ToSign
+from nsl.kit import migrate
+from nsl_protocol.audit.heads import head_text
+from nsl_protocol.audit.leaves import EnclaveLeaf, HostLeaf, LostLeaves, commits, encode_leaf, read_leaf
+from nsl_protocol.audit.merkle import Frontier, leaf_hash, perfect_root
+from nsl_protocol.enclave.lifecycle import KeyChange
+from nsl_protocol.enclave.log import ToAppend
+from tests.enclave.replica import Founders, Replica
+from tests.service.keys.carried import Bench, benched
+from tests.support.drivers import postgres
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Postgres]:
+    folder: Path = tmp_path_factory.mktemp("postgres")
+    async with postgres(folder) as running:
+        for phase in migrate.PHASES:
+            await migrate.apply(running.url(OWNER), phase)
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def bench(server: Postgres, tmp_path: Path) -> AsyncIterator[Bench]:
+    async with benched(server, tmp_path, 3) as (found, _):
+        yield found
+
+
+def keeper(bench: Bench) -> LogKeeper:
+    return LogKeeper(bench.worker, bench.enclave, f"neo-service-layer/{_cluster(bench).hex()}")
+
+
+def _cluster(bench: Bench) -> bytes:
+    return bench.enclave.replicas[0].cluster.identifier
+
+
+def log_of(bench: Bench) -> list[bytes]:
+    """The contents in their order, as the database has them."""
+    rows = bench.owner(
+        "SELECT coalesce(p.content, l.content) FROM audit_positions p LEFT JOIN audit_leaves l ON l.id = p.leaf_id "
+        "WHERE p.position < (SELECT size FROM audit_log) ORDER BY p.position"
+    )
+    return [row[0] for row in rows]
+
+
+def verified(bench: Bench) -> list[Any]:
+    """The leaves, after the newest head was verified over exactly them."""
+    contents = log_of(bench)
+    ((size, root, note),) = bench.owner("SELECT size, root, note FROM audit_heads ORDER BY size DESC LIMIT 1")
+    assert (size, root) == (len(contents), Frontier().appended(map(leaf_hash, contents)).root)
+    text, line = note.split("\n\n")
+    origin = f"neo-service-layer/{_cluster(bench).hex()}"
+    assert text + "\n" == head_text(origin, size, root) == f"{origin}\n{size}\n{b64encode(root).decode()}\n"
+    signature = b64decode(line.split()[2])[4:]
+    root_key = bench.enclave.replicas[0].cluster.needed_root().log_key().public_key().public_bytes_raw()
+    Ed25519PublicKey.from_public_bytes(root_key).verify(signature, (text + "\n").encode())
+    return [read_leaf(each) for each in contents]
+
+
+async def sign(bench: Bench, key: Key, text: bytes = b"m") -> Made:
+    (result,) = await bench.keys.sign(bench.caller, key.id, [ToSign(Kind.MESSAGE, text)])
+    assert isinstance(result, Made)
+    return result
+
+
+async def test_everything_comes_in_once_under_a_signed_head(bench: Bench) -> None:
+    key = await bench.new_key()
+    made = await sign(bench, key)
+    (refused,) = await bench.keys.sign(bench.caller, key.id, [ToSign(Kind.N3_TRANSACTION, b"m", 1)])
+    assert not isinstance(refused, Made)
+    await bench.keys.change(bench.caller, key.id, KeyChange.DISABLE)
+    assert await keeper(bench).step() > 0
+    leaves = verified(bench)
+    acts = [each.act for each in leaves if isinstance(each, EnclaveLeaf) and each.key == key.id]
+    assert acts == ["key.created", "signature", "key.disabled"]
+    assert "key.disabled" in [each.act for each in leaves if isinstance(each, HostLeaf)]
+    (signature,) = [each for each in leaves if isinstance(each, EnclaveLeaf) and each.act == "signature"]
+    ((salt, decoded),) = bench.owner(
+        "SELECT l.salt, s.decoded::text FROM audit_leaves l JOIN signatures s USING (id) WHERE id = %s", made.receipt
+    )
+    assert commits(signature.commitment, salt, decoded.encode())
+    assert await keeper(bench).step() == 0
+
+
+async def test_a_large_log_keeps_the_roots_of_its_subtrees(bench: Bench) -> None:
+    key = await bench.new_key()
+    for _ in range(3):
+        items = [ToSign(Kind.MESSAGE, b"m")] * 256
+        assert all(isinstance(each, Made) for each in await bench.keys.sign(bench.caller, key.id, items))
+    assert await keeper(bench).step() > 768
+    contents = [leaf_hash(each) for each in log_of(bench)]
+    assert len(verified(bench)) == len(contents)
+    nodes = bench.owner("SELECT index, hash FROM audit_nodes WHERE level = 8 ORDER BY index")
+    assert nodes == [
+        (index, perfect_root(contents[index * 256 : index * 256 + 256])) for index in range(len(contents) // 256)
+    ]
+
+
+class Ended(Exception):
+    """The worker ends here."""
+
+
+STEPS = ["append_leaves", "enter_log", "sign_head"]
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_worker_may_end_at_any_step(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, step: str, when: str
+) -> None:
+    key = await bench.new_key()
+    made = await sign(bench, key)
+    asked = getattr(bench.enclave, step)
+
+    async def ends(*arguments: Any) -> Any:
+        if when == "after":
+            await asked(*arguments)
+        raise Ended
+
+    with monkeypatch.context() as patched:
+        patched.setattr(bench.enclave, step, ends)
+        with pytest.raises(Ended):
+            await keeper(bench).step()
+    await sign(bench, key)
+    await keeper(bench).step()
+    leaves = verified(bench)
+    made_by = [each for each in leaves if isinstance(each, EnclaveLeaf)]
+    for run in {each.run for each in made_by}:
+        numbers = [each.number for each in made_by if each.run == run]
+        assert numbers == list(range(len(numbers)))
+    contents = log_of(bench)
+    assert len(set(contents)) == len(contents)
+    assert bench.owner("SELECT position FROM audit_positions WHERE leaf_id = %s", made.receipt)
+
+
+async def test_two_workers_bring_each_leaf_in_once(bench: Bench) -> None:
+    key = await bench.new_key()
+    for _ in range(5):
+        await sign(bench, key)
+        await asyncio.gather(keeper(bench).step(), keeper(bench).step(), sign(bench, key))
+    await keeper(bench).step()
+    contents = log_of(bench)
+    assert len(verified(bench)) == len(set(contents)) == bench.owner("SELECT count(*) FROM audit_leaves")[0][0]
+
+
+async def test_what_a_host_never_wrote_down_is_fetched_from_the_enclave(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = await bench.new_key()
+    await sign(bench, key)
+    bench.owner("DELETE FROM audit_leaves WHERE content LIKE %s", '%"act":"signature"%')  # it ended before
+    await sign(bench, key)
+    monkeypatch.setattr(keeping, "GAP_SECONDS", 0.0)
+    working = keeper(bench)
+    await working.step()
+    assert bench.owner("SELECT cardinality(held) FROM audit_log") == [(1,)]
+    await working.step()
+    await working.step()
+    signatures = [each for each in verified(bench) if isinstance(each, EnclaveLeaf) and each.act == "signature"]
+    assert [each.key_number for each in signatures] == [0, 1]
+
+
+async def test_the_last_leaves_of_a_host_that_ended_are_swept_up(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = await bench.new_key()
+    await sign(bench, key)
+    bench.owner("DELETE FROM audit_leaves WHERE content LIKE %s", '%"act":"signature"%')
+    monkeypatch.setattr(keeping, "SWEEP_SECONDS", -1.0)
+    working = keeper(bench)
+    await working.step()
+    await working.step()
+    await working.step()
+    assert "signature" in [each.act for each in verified(bench) if isinstance(each, EnclaveLeaf)]
+
+
+async def test_what_nobody_has_any_more_stands_in_the_log_as_lost(
+    server: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with benched(server, tmp_path, 1) as (bench, founders):
+        key = await bench.new_key()
+        await sign(bench, key)
+        bench.owner("DELETE FROM audit_leaves WHERE content LIKE %s", '%"act":"signature"%')
+        await sign(bench, key)
+        restart(bench, founders, tmp_path)
+        monkeypatch.setattr(keeping, "GAP_SECONDS", 0.0)
+        working = keeper(bench)
+        for _ in range(3):
+            await working.step()
+        leaves = verified(bench)
+        (lost,) = [each for each in leaves if isinstance(each, LostLeaves)]
+        assert lost.first == lost.last
+        after = leaves[leaves.index(lost) :]
+        assert [each.act for each in after if isinstance(each, EnclaveLeaf)] == ["signature"]
+
+
+def restart(bench: Bench, founders: Founders, directory: Path) -> None:
+    """The replica, from its seal: another run."""
+    again = Replica(founders, directory / "0")
+    bench.enclave.replicas[0].program, bench.enclave.replicas[0].cluster = again.program, again.cluster
+
+
+REWRITTEN: dict[str, Callable[[bytes], bytes]] = {
+    "an enclave's leaf is rewritten": lambda content: content.replace(b'"key_number":0', b'"key_number":9'),
+    "an enclave's leaf is said to be the host's": lambda content: content,
+}
+
+
+@pytest.mark.parametrize("what", REWRITTEN)
+async def test_a_host_that_rewrites_leaves_is_refused_by_the_enclave(bench: Bench, what: str) -> None:
+    key = await bench.new_key()
+    await sign(bench, key)
+    await keeper(bench).step()
+    await sign(bench, key)
+    ((id_, content),) = bench.owner(
+        "SELECT id, content FROM audit_leaves ORDER BY sequence DESC LIMIT 1",
+    )
+    changed = REWRITTEN[what](content.replace(b'"key_number":1', b'"key_number":0'))
+    bench.owner("UPDATE audit_leaves SET content = %s WHERE id = %s", changed, id_)
+    if what.endswith("host's"):
+        bench.owner(
+            "UPDATE audit_leaves SET content = %s, mac = NULL, run = NULL, number = NULL WHERE id = %s", content, id_
+        )
+    with pytest.raises(EnclaveRefused, match=r"made that leaf|host leaves only"):
+        await keeper(bench).step()
+
+
+async def test_an_older_log_is_refused_by_the_replicas(bench: Bench) -> None:
+    """The host cannot begin again from an earlier edition, to leave something out of it."""
+    key = await bench.new_key()
+    await keeper(bench).step()
+    ((before, size),) = bench.owner("SELECT wrapped, size FROM audit_log")
+    await sign(bench, key)
+    await keeper(bench).step()
+    made = await bench.enclave.append_leaves(before, [_host_leaf()])
+    assert made.size == size + 1
+    with pytest.raises(EnclaveRefused, match="another edition"):
+        await bench.enclave.enter_log(made.log)
+    with pytest.raises(EnclaveRefused, match="not the present edition"):
+        await bench.enclave.sign_head(before)
+
+
+def _host_leaf() -> ToAppend:
+    leaf = HostLeaf(UUID(int=1), 0, UUID(int=2), "a.b", "0" * 64)
+    return ToAppend(encode_leaf(leaf), None)
