@@ -145,6 +145,12 @@ CALLS: dict[str, Call] = {
     "verifyQuote": Call(body={"quote": "AAAA"}),
     "listEnclaves": Call(),
     "getEvidence": Call({"name": "kme"}, query="?nonce=" + "00" * 32),
+    # the audit log
+    "getTreeHead": Call(),
+    "getConsistency": Call(query="?from=0&to=0"),
+    "getRecordProof": Call({"record_id": lambda _: str(uuid4())}, reached=404),
+    "listLeaves": Call(reached=403),  # of all tenants: for the platform's auditors
+    "getReceipt": Call({"receipt_id": lambda _: str(uuid4())}, reached=404),
     "listChains": Call(),
     "getBlock": Call({"chain": "neo-n3", "height": "latest"}),
     "getMinedTransaction": Call({"chain": "neo-n3", "transaction": "0x" + "11" * 32}, reached=404),

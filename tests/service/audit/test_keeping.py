@@ -2,7 +2,6 @@
 that the enclave signs; crashed between any two steps; and what a host does to its rows is refused or shows."""
 
 import asyncio
-from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,6 @@ from uuid import UUID
 
 import pytest
 import pytest_asyncio
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from nsl.adapters.enclave import EnclaveRefused
 from nsl.audit.service import LogKeeper, keeping
@@ -18,7 +16,7 @@ from nsl.cli.up.postgres import OWNER, Postgres
 from nsl.keys.model import Key, Kind
 from nsl.keys.service import Made, ToSign
 from nsl.kit import migrate
-from nsl_protocol.audit.heads import head_text
+from nsl_protocol.audit.heads import Head, origin, parse_signed_head, verify_log_line
 from nsl_protocol.audit.leaves import EnclaveLeaf, HostLeaf, LostLeaves, commits, encode_leaf, read_leaf
 from nsl_protocol.audit.merkle import Frontier, leaf_hash, perfect_root
 from nsl_protocol.enclave.lifecycle import KeyChange
@@ -46,7 +44,7 @@ async def bench(server: Postgres, tmp_path: Path) -> AsyncIterator[Bench]:
 
 
 def keeper(bench: Bench) -> LogKeeper:
-    return LogKeeper(bench.worker, bench.enclave, f"neo-service-layer/{_cluster(bench).hex()}")
+    return LogKeeper(bench.worker, bench.enclave, origin(_cluster(bench)))
 
 
 def _cluster(bench: Bench) -> bytes:
@@ -67,12 +65,10 @@ def verified(bench: Bench) -> list[Any]:
     contents = log_of(bench)
     ((size, root, note),) = bench.owner("SELECT size, root, note FROM audit_heads ORDER BY size DESC LIMIT 1")
     assert (size, root) == (len(contents), Frontier().appended(map(leaf_hash, contents)).root)
-    text, line = note.split("\n\n")
-    origin = f"neo-service-layer/{_cluster(bench).hex()}"
-    assert text + "\n" == head_text(origin, size, root) == f"{origin}\n{size}\n{b64encode(root).decode()}\n"
-    signature = b64decode(line.split()[2])[4:]
-    root_key = bench.enclave.replicas[0].cluster.needed_root().log_key().public_key().public_bytes_raw()
-    Ed25519PublicKey.from_public_bytes(root_key).verify(signature, (text + "\n").encode())
+    signed = parse_signed_head(note)
+    assert signed.head == Head(origin(_cluster(bench)), size, root)
+    log_key = bench.enclave.replicas[0].cluster.needed_root().log_key().public_key().public_bytes_raw()
+    verify_log_line(signed, log_key)
     return [read_leaf(each) for each in contents]
 
 

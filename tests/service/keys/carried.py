@@ -12,6 +12,7 @@ import psycopg
 
 from nsl.adapters.enclave import EnclaveRefused, PostgresRegister
 from nsl.adapters.enclave.register import Register
+from nsl.audit.model import Evidence
 from nsl.cli.up.postgres import APP, OWNER, WORKER, Postgres
 from nsl.identity.model import DEFAULT_PLAN, Caller
 from nsl.identity.service import Revocations, Tenancy
@@ -19,8 +20,10 @@ from nsl.keys.errors import KeyNotActive, SigningRefused
 from nsl.keys.jobs import KeyLives
 from nsl.keys.model import Key, KeyPolicy, Kind, Usage
 from nsl.keys.service import Keys, Lifecycle, Made, ToSign
+from nsl.kit.clock import now
 from nsl.kit.db import Database
 from nsl.kit.replicas import LocalBus
+from nsl_protocol.attestation.binding import Purpose
 from nsl_protocol.enclave.lifecycle import DAY_SECONDS, ChangeKey, KeyChange, KeyChanged
 from nsl_protocol.enclave.log import (
     NUMBER_MAX,
@@ -33,6 +36,7 @@ from nsl_protocol.enclave.log import (
     SignHead,
     ToAppend,
 )
+from nsl_protocol.enclave.membership import GetQuote, Quoted
 from nsl_protocol.enclave.messages import (
     Answer,
     CreateKey,
@@ -96,6 +100,12 @@ class InProcessEnclave:
     async def sign_head(self, log: bytes) -> HeadSigned:
         await self.register.show(partial(self._ask, self.replicas[-1]), WrappedLog(log))
         return self.replicas[-1].ask(HeadSigned, SignHead(log), client())
+
+    async def evidence(self, nonce: bytes) -> Evidence:
+        quoted = self.replicas[0].ask(Quoted, GetQuote(Purpose.EVIDENCE, nonce))
+        log_key, version = quoted.keys
+        collateral = (quoted.collateral or b"").decode()
+        return Evidence(log_key, now(), nonce, int.from_bytes(version), quoted.quote, collateral)
 
     async def leaves_kept(self, following: Mapping[bytes, int]) -> tuple[list[LeavesKept], bool]:
         kept = []

@@ -21,7 +21,7 @@ from nsl.adapters.networks import N3_NETWORKS, NEO_X_NETWORKS, PublicNetwork, ch
 from nsl.adapters.pccs import Pccs
 from nsl.adapters.redis import Redis, RedisAttempts, RedisBus, RedisLimiter, RedisSingleUse
 from nsl.attestation.service import Attestation, Enclaves
-from nsl.audit.service import LogKeeper
+from nsl.audit.service import Log, LogKeeper
 from nsl.http import tls
 from nsl.http.app import Layers, application
 from nsl.http.gateway import Application, Policy
@@ -124,6 +124,7 @@ async def api(settings: Settings) -> AsyncIterator[Application]:
             "transactions": Transactions(database, found, ledger, keys),
             "attestation": _attestation(settings),
             "enclaves": enclaves,
+            "audit_log": Log(database),
             "health": Health(dependencies),
             "revocations": revocations,
         }

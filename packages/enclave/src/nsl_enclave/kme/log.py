@@ -15,7 +15,7 @@ from nsl_enclave.kernel.errors import Refusal
 from nsl_enclave.kme.leaves import LeafMacs
 from nsl_enclave.kme.state import Root
 from nsl_enclave.kme.wrapping import NOTHING, Opened, Wrapping
-from nsl_protocol.audit.heads import head_text, origin
+from nsl_protocol.audit.heads import Head, origin
 from nsl_protocol.audit.leaves import Count, HostLeaf, LostLeaves, encode_leaf, place_of, read_leaf
 from nsl_protocol.audit.merkle import Frontier, leaf_hash
 from nsl_protocol.enclave.fields import Id16
@@ -138,8 +138,8 @@ class Log:
         if self._shown is None or self._shown.wrapped != log:
             raise Refusal("NOT_SHOWN", "Show this log and its path in the register first.")
         frontier = self.opened(self._shown).secret.frontier
-        text = head_text(self._origin, frontier.size, frontier.root)
-        return HeadSigned(frontier.size, frontier.root, self._log_key, self._key.sign(text.encode()))
+        head = Head(self._origin, frontier.size, frontier.root)
+        return HeadSigned(head.size, head.root, self._log_key, self._key.sign(head.text.encode()))
 
     def opened(self, item: WrappedLog) -> Opened[LogState]:
         """Raises Refusal: it is none."""

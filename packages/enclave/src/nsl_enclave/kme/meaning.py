@@ -17,19 +17,18 @@ from nsl_protocol.enclave.messages import (
     SignN3Transaction,
     SignTypedData,
 )
+from nsl_protocol.enclave.signed import message_data
 from nsl_protocol.errors import CodecError
 from nsl_protocol.evm.abi import parse_transfer as parse_erc20
-from nsl_protocol.evm.messages import message_hash
 from nsl_protocol.evm.transaction import EvmTransaction, parse_unsigned
 from nsl_protocol.evm.typed_data import parse_typed_data
 from nsl_protocol.n3.keys import PublicKey
 from nsl_protocol.n3.script import parse_transfer as parse_nep17
 from nsl_protocol.n3.transaction import Transaction, sign_data
 from nsl_protocol.n3.verification import account
-from nsl_protocol.n3.wire import var_bytes
 
-ED25519_PREFIX = b"Neo Service Layer Signed Message:\n"
 _SALT_BYTES = 16
+_ENVELOPES = {Curve.SECP256K1: "eip-191", Curve.SECP256R1: "n3-wallet", Curve.ED25519: "nsl-ed25519"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +45,12 @@ class Meaning:
 
 
 def of_message(order: SignMessage, curve: Curve) -> Meaning:
-    """Always inside an envelope that is no transaction, no sign data and no token of anybody's."""
-    size = len(order.data)
-    decoded: dict[str, Any] = {"kind": "message", "bytes": size}
-    if curve is Curve.SECP256K1:
-        return Meaning(message_hash(order.data), decoded | {"envelope": "eip-191"})
-    if curve is Curve.ED25519:
-        data = ED25519_PREFIX + str(size).encode() + b"\n" + order.data
-        return Meaning(data, decoded | {"envelope": "nsl-ed25519"})
+    """In its envelope, whatever it is."""
+    decoded: dict[str, Any] = {"kind": "message", "bytes": len(order.data), "envelope": _ENVELOPES[curve]}
+    if curve is not Curve.SECP256R1:
+        return Meaning(message_data(curve, order.data), decoded)
     salt = random_bytes(_SALT_BYTES).hex()
-    envelope = n3_envelope(salt, order.data)
-    return Meaning(hashlib.sha256(envelope).digest(), decoded | {"envelope": "n3-wallet"}, salt)
-
-
-def n3_envelope(salt: str, message: bytes) -> bytes:
-    """The N3 wallets' message envelope: it reads as a transaction of version 1, which no node takes."""
-    return b"\x01\x00\x01\xf0" + var_bytes(salt.encode() + message) + b"\x00\x00"
+    return Meaning(message_data(curve, order.data, salt), decoded | {"salt": salt}, salt)
 
 
 def of_digest(order: SignDigest, *, blind_signing: bool) -> Meaning:

@@ -67,8 +67,34 @@ class Head:
 
     size: int
     root: bytes
+    log_key: bytes
     note: str
     signed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A quote that binds a log key, with the collateral of when it was taken."""
+
+    log_key: bytes
+    at: datetime
+    nonce: bytes
+    manifest_version: int
+    quote: bytes
+    collateral: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureMade:
+    """What is kept of a signature; ``request`` is None once it was erased. ``chain`` and ``hash``: of a transaction."""
+
+    request: bytes | None
+    decoded: str
+    signature: bytes
+    curve: str
+    public_key: bytes
+    chain: str | None
+    hash: str | None
 
 
 @dataclass(slots=True)

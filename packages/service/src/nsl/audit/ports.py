@@ -4,6 +4,7 @@ and EnclaveRefused (Denied), whose code is the enclave's."""
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from nsl.audit.model import Evidence
 from nsl_protocol.enclave.log import HeadSigned, LeavesAppended, LeavesKept, Lost, ToAppend
 
 
@@ -21,3 +22,6 @@ class LogEnclave(Protocol):
 
     async def leaves_kept(self, following: Mapping[bytes, int]) -> tuple[list[LeavesKept], bool]:
         """What replicas keep of their runs, from the number on that is named; and whether all have answered."""
+
+    async def evidence(self, nonce: bytes) -> Evidence:
+        """That the log key is an enclave's, by the replica that answers."""

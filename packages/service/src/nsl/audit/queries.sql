@@ -53,16 +53,17 @@ WHERE level = %(level)s AND index >= %(first)s AND index < %(first)s + %(count)s
 INSERT INTO audit_nodes (level, index, hash) VALUES (%(level)s, %(index)s, %(hash)s)
 
 -- name: insert_head
-INSERT INTO audit_heads (size, root, note) VALUES (%(size)s, %(root)s, %(note)s) ON CONFLICT (size) DO NOTHING
+INSERT INTO audit_heads (size, root, log_key, note) VALUES (%(size)s, %(root)s, %(log_key)s, %(note)s)
+ON CONFLICT (size) DO NOTHING
 
 -- name: head
 -- The newest, or that of a size.
-SELECT size, root, note, signed_at FROM audit_heads
+SELECT size, root, log_key, note, signed_at FROM audit_heads
 WHERE %(size)s::bigint IS NULL OR size = %(size)s ORDER BY size DESC LIMIT 1
 
 -- name: head_with
 -- The first that has a position, so that a proof stays the same.
-SELECT size, root, note, signed_at FROM audit_heads WHERE size > %(position)s ORDER BY size LIMIT 1
+SELECT size, root, log_key, note, signed_at FROM audit_heads WHERE size > %(position)s ORDER BY size LIMIT 1
 
 -- name: insert_fetched
 INSERT INTO audit_leaves (id, tenant_id, content, salt, mac, run, number)
@@ -81,6 +82,27 @@ WHERE l.id = %(id)s
 SELECT position, content FROM audit_leaves_from(%(first)s, %(count)s)
 
 -- name: signature
-SELECT s.*, v.public_key FROM signatures s
+-- The transaction has the id of its signature.
+SELECT s.request, s.decoded::text AS decoded, s.signature, k.curve, v.public_key, t.chain, t.hash
+FROM signatures s
+JOIN keys k ON k.id = s.key_id
 JOIN key_versions v ON v.key_id = s.key_id AND v.version = s.key_version
+LEFT JOIN transactions t ON t.id = s.id
 WHERE s.id = %(id)s
+
+-- name: evidence
+-- The newest that was there when a head was signed, else the oldest after it.
+SELECT nonce, manifest_version, quote, collateral, at FROM audit_evidence
+WHERE log_key = %(log_key)s
+ORDER BY at > %(at)s, abs(extract(epoch FROM at - %(at)s)) LIMIT 1
+
+-- name: evidence_at
+SELECT max(at) AS at FROM audit_evidence WHERE log_key = %(log_key)s
+
+-- name: insert_evidence
+INSERT INTO audit_evidence (log_key, at, nonce, manifest_version, quote, collateral)
+VALUES (%(log_key)s, %(at)s, %(nonce)s, %(manifest_version)s, %(quote)s, %(collateral)s)
+ON CONFLICT DO NOTHING
+
+-- name: is_platform
+SELECT current_tenant_is_platform() AS platform

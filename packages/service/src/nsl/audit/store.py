@@ -2,17 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from nsl.audit.model import Batch, Head, Leaf, LogPlace
+from nsl.audit.model import Batch, Evidence, Head, Leaf, LogPlace, SignatureMade
 from nsl.kit.db import Connection, fetch_all, fetch_one, load_queries
 from nsl_protocol.audit.leaves import MarkedLeaf
 
 _QUERIES = load_queries("nsl.audit")
-#: of the perfect subtrees whose roots are kept: 256 leaves, 256 of those, and so on
-LEVEL_STEP: Final = 8
-NODE_LEAVES: Final = 1 << LEVEL_STEP
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +104,37 @@ async def insert_node(connection: Connection, level: int, index: int, hash_: byt
     await connection.execute(_QUERIES["insert_node"], {"level": level, "index": index, "hash": hash_})
 
 
-async def insert_head(connection: Connection, size: int, root: bytes, note: str) -> None:
+async def insert_head(connection: Connection, size: int, root: bytes, log_key: bytes, note: str) -> None:
     """Keep a head; one of that size that is there stays."""
-    await connection.execute(_QUERIES["insert_head"], {"size": size, "root": root, "note": note})
+    parameters = {"size": size, "root": root, "log_key": log_key, "note": note}
+    await connection.execute(_QUERIES["insert_head"], parameters)
+
+
+async def evidence(connection: Connection, log_key: bytes, at: datetime) -> Evidence | None:
+    """The newest of that log key that was there then; the first after it where there was none."""
+    row = await fetch_one(connection, _QUERIES["evidence"], {"log_key": log_key, "at": at})
+    if row is None:
+        return None
+    return Evidence(log_key, row["at"], row["nonce"], row["manifest_version"], row["quote"], row["collateral"])
+
+
+async def evidence_at(connection: Connection, log_key: bytes) -> datetime | None:
+    """When the newest of that log key was taken."""
+    row = await fetch_one(connection, _QUERIES["evidence_at"], {"log_key": log_key})
+    return None if row is None else row["at"]
+
+
+async def insert_evidence(connection: Connection, new: Evidence) -> None:
+    """Keep it for those who ask for receipts."""
+    parameters = {
+        "log_key": new.log_key,
+        "at": new.at,
+        "nonce": new.nonce,
+        "manifest_version": new.manifest_version,
+        "quote": new.quote,
+        "collateral": new.collateral,
+    }
+    await connection.execute(_QUERIES["insert_evidence"], parameters)
 
 
 async def head(connection: Connection, size: int | None = None) -> Head | None:
@@ -141,15 +167,22 @@ async def leaf(connection: Connection, id_: UUID) -> KeptLeaf | None:
     return None if row is None else KeptLeaf(row["id"], row["content"], row["salt"], row["position"])
 
 
+async def is_platform(connection: Connection) -> bool:
+    """Whether the present tenant is the platform's own."""
+    row = await fetch_one(connection, _QUERIES["is_platform"], {})
+    return row is not None and bool(row["platform"])
+
+
 async def leaves_from(connection: Connection, first: int, count: int) -> list[tuple[int, bytes]]:
     """Position and content; of all tenants, where the present one is the platform's."""
     rows = await fetch_all(connection, _QUERIES["leaves_from"], {"first": first, "count": count})
     return [(row["position"], row["content"]) for row in rows]
 
 
-async def signature(connection: Connection, id_: UUID) -> Mapping[str, Any] | None:
-    """A signature of the present tenant, with the public key."""
-    return await fetch_one(connection, _QUERIES["signature"], {"id": id_})
+async def signature(connection: Connection, id_: UUID) -> SignatureMade | None:
+    """A signature of the present tenant."""
+    row = await fetch_one(connection, _QUERIES["signature"], {"id": id_})
+    return None if row is None else SignatureMade(**row)
 
 
 def _leaf(row: Mapping[str, Any]) -> Leaf:
@@ -157,4 +190,4 @@ def _leaf(row: Mapping[str, Any]) -> Leaf:
 
 
 def _head(row: Mapping[str, Any] | None) -> Head | None:
-    return None if row is None else Head(row["size"], row["root"], row["note"], row["signed_at"])
+    return None if row is None else Head(**row)

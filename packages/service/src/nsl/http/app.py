@@ -12,6 +12,7 @@ from litestar.openapi.spec import Components, OAuthFlow, OAuthFlows, SecuritySch
 
 from nsl.accounts import api as accounts
 from nsl.attestation import api as attestation
+from nsl.audit import api as audit
 from nsl.http import console, documents, health
 from nsl.http.documents import Description
 from nsl.http.endpoints import SECURITY_SCHEME, bound
@@ -35,6 +36,7 @@ ENDPOINTS: tuple[HTTPRouteHandler, ...] = (
     *ledger.HANDLERS,
     *transactions.HANDLERS,
     *attestation.HANDLERS,
+    *audit.HANDLERS,
     *health.HANDLERS,
     *documents.HANDLERS,
     *console.HANDLERS,
@@ -45,7 +47,8 @@ ENDPOINTS: tuple[HTTPRouteHandler, ...] = (
 SERVICES = (
     "tokens", "tenancy", "directory", "audit", "idempotency", "keyring", "proofs", "registration", "signing_in",
     "sessions", "factors", "wallets", "grants", "client_authentication", "authorization", "device_flow", "inspection",
-    "logout", "federation", "keys", "ledger", "transactions", "attestation", "enclaves", "health", "description",
+    "logout", "federation", "keys", "ledger", "transactions", "attestation", "enclaves", "audit_log", "health",
+    "description",
 )  # fmt: skip
 _SCOPES = {scope.value: scope.name.replace("_", " ").lower() for scope in Scope}
 _SECURITY = SecurityScheme(

@@ -15,6 +15,7 @@ from nsl.adapters.enclave.links import Links
 from nsl.adapters.enclave.register import Register
 from nsl.adapters.enclave.register_store import RegisterStore
 from nsl.adapters.enclave.trust import Trust
+from nsl.audit.model import Evidence
 from nsl.identity.errors import RootReplaced
 from nsl.kit.clock import now, pause
 from nsl.kit.errors import Unavailable
@@ -96,6 +97,7 @@ class EnclaveClient:
         replicas = [link.ask for link in self._links.replicas]
         self._older: DatabaseOlder | None = None
         self._register = Register(register, replicas, lambda: trust.constitution().present)
+        self._trust = trust
 
     async def __aenter__(self) -> Self:
         return self
@@ -233,6 +235,13 @@ class EnclaveClient:
             except (EnclaveDown, EnclaveUntrusted):
                 all_answered = False
         return kept, all_answered
+
+    async def evidence(self, nonce: bytes) -> Evidence:
+        """A quote over a nonce that binds the log key, with its collateral."""
+        quoted = await self.quote(Purpose.EVIDENCE, nonce)
+        collateral = await self._trust.collateral(quoted.quote, quoted.collateral)
+        log_key, version = quoted.keys
+        return Evidence(log_key, now(), nonce, int.from_bytes(version), quoted.quote, collateral.document)
 
     async def _sign(self, orders: Sequence[SignOrder]) -> list[Signature | Refused]:
         parts = [self._work(Sign(tuple(part))) for part in _parts(orders)]

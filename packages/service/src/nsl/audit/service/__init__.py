@@ -1,5 +1,6 @@
 """The log kept, and read."""
 
 from nsl.audit.service.keeping import LogKeeper
+from nsl.audit.service.reading import Inclusion, Log, Receipt
 
-__all__ = ["LogKeeper"]
+__all__ = ["Inclusion", "Log", "LogKeeper", "Receipt"]

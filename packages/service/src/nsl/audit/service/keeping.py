@@ -6,6 +6,7 @@ stored one. Whoever finds an edition that was written down carries it to its end
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -15,13 +16,15 @@ from prometheus_client import Counter, Gauge
 from nsl.audit import store
 from nsl.audit.model import Batch, Gap, LogPlace, batch, taken_of_runs
 from nsl.audit.ports import LogEnclave
-from nsl.audit.store import LEVEL_STEP, NODE_LEAVES, FetchedLeaf
-from nsl.kit.clock import monotonic
+from nsl.audit.store import FetchedLeaf
+from nsl.kit.clock import monotonic, now, random_bytes
 from nsl.kit.db import Connection, Database
 from nsl.kit.ids import new_id
-from nsl_protocol.audit.heads import signed_head
+from nsl_protocol.attestation.binding import NONCE_BYTES
+from nsl_protocol.audit.heads import Head, SignedHead, log_line
 from nsl_protocol.audit.leaves import EnclaveLeaf, read_leaf
 from nsl_protocol.audit.merkle import leaf_hash, perfect_root
+from nsl_protocol.audit.proofs import LEVEL_STEP
 from nsl_protocol.enclave.log import LEAVES_AT_ONCE_MAX, LeavesAppended, LeavesKept, Lost, ToAppend
 
 #: until then, what is missing may still be on its way from an enclave into the database
@@ -29,6 +32,8 @@ GAP_SECONDS: Final = 3.0
 #: a replica that does not answer may still have what is missing
 LOST_SECONDS: Final = 60.0
 SWEEP_SECONDS: Final = 30.0
+#: a receipt shows the enclave's quote of the day
+EVIDENCE_KEPT: Final = timedelta(days=1)
 #: a head is signed after so many, whatever else waits
 _BATCHES_MAX: Final = 16
 
@@ -72,8 +77,8 @@ class LogKeeper:
             return at
         await self._enclave.enter_log(at.following)
         async with self._database.transaction() as connection:
-            now_at = await store.place(connection, lock=True)
-            if now_at.following == at.following:
+            found = await store.place(connection, lock=True)
+            if found.following == at.following:
                 await store.take_over(connection)
         async with self._database.transaction() as connection:
             return await store.place(connection)
@@ -183,13 +188,29 @@ class LogKeeper:
             _log.warning("leaves fetched from the key enclave that no host had written down", leaves=count)
 
     async def _sign_head(self, at: LogPlace) -> None:
+        """A head that is there stays; only what shows its key may be missing yet."""
+        if at.wrapped is None:
+            return
         async with self._database.transaction() as connection:
-            if at.wrapped is None or await store.head(connection, at.size) is not None:
-                return
+            there = await store.head(connection, at.size)
+        if there is not None:
+            await self._show(there.log_key)
+            return
         signed = await self._enclave.sign_head(at.wrapped)
-        note = signed_head(self._origin, signed.size, signed.root, signed.log_key, signed.signature)
+        head = Head(self._origin, signed.size, signed.root)
+        note = SignedHead(head, (log_line(self._origin, signed.log_key, signed.signature),)).note
         async with self._database.transaction() as connection:
-            await store.insert_head(connection, signed.size, signed.root, note)
+            await store.insert_head(connection, signed.size, signed.root, signed.log_key, note)
+        await self._show(signed.log_key)
+
+    async def _show(self, log_key: bytes) -> None:
+        """Keep what shows that a log key is an enclave's, as it is today."""
+        async with self._database.transaction() as connection:
+            shown_at = await store.evidence_at(connection, log_key)
+        if shown_at is None or now() - shown_at > EVIDENCE_KEPT:
+            evidence = await self._enclave.evidence(random_bytes(NONCE_BYTES))
+            async with self._database.transaction() as connection:
+                await store.insert_evidence(connection, evidence)
 
 
 async def _keep_nodes(connection: Connection, before: int, after: int) -> None:
@@ -197,6 +218,6 @@ async def _keep_nodes(connection: Connection, before: int, after: int) -> None:
     level = 0
     while after >> LEVEL_STEP:
         for index in range(before >> LEVEL_STEP, after >> LEVEL_STEP):
-            below = await store.hashes(connection, level, index << LEVEL_STEP, NODE_LEAVES)
+            below = await store.hashes(connection, level, index << LEVEL_STEP, 1 << LEVEL_STEP)
             await store.insert_node(connection, level + LEVEL_STEP, index, perfect_root(below))
         before, after, level = before >> LEVEL_STEP, after >> LEVEL_STEP, level + LEVEL_STEP

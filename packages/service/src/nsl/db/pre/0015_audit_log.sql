@@ -70,10 +70,22 @@ CREATE TABLE audit_runs (
 CREATE TABLE audit_heads (
     size bigint PRIMARY KEY,
     root bytea NOT NULL CHECK (length(root) = 32),
+    log_key bytea NOT NULL CHECK (length(log_key) = 32),
     note text NOT NULL,
     signed_at timestamptz NOT NULL DEFAULT now()
 );
-GRANT SELECT ON audit_positions, audit_nodes, audit_heads TO nsl_app;
+-- What shows that a log key is an enclave's: a quote, now and then, with the collateral of then.
+CREATE TABLE audit_evidence (
+    log_key bytea NOT NULL CHECK (length(log_key) = 32),
+    at timestamptz NOT NULL,
+    nonce bytea NOT NULL CHECK (length(nonce) = 32),
+    manifest_version bigint NOT NULL,
+    quote bytea NOT NULL,
+    collateral text NOT NULL,
+    PRIMARY KEY (log_key, at)
+);
+GRANT SELECT ON audit_positions, audit_nodes, audit_heads, audit_evidence TO nsl_app;
+GRANT SELECT, INSERT ON audit_evidence TO nsl_worker;
 GRANT SELECT, INSERT, DELETE ON audit_positions, audit_nodes TO nsl_worker;
 GRANT SELECT, INSERT, UPDATE (following) ON audit_runs TO nsl_worker;
 GRANT SELECT, INSERT, UPDATE (note) ON audit_heads TO nsl_worker;

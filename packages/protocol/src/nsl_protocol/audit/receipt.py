@@ -1,0 +1,322 @@
+"""A receipt: everything that shows what an enclave signed, why, and that it stands in the log. Checked offline.
+
+Each step says what it rests on. Where the one who checks has pinned nothing for it, the step is ``unanchored``: the
+receipt agrees with itself, which anyone's would.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from functools import cached_property
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+from msgspec import Meta, Struct
+
+from nsl_protocol.attestation.binding import Purpose, report_data
+from nsl_protocol.attestation.policy import SW_HARDENING_NEEDED, UP_TO_DATE, EnclaveRule, Policy, judge
+from nsl_protocol.attestation.verify import INTEL, Collateral, TrustAnchor
+from nsl_protocol.audit.heads import SignedHead, Witness, origin, parse_signed_head, verify_log_line
+from nsl_protocol.audit.leaves import EnclaveLeaf, HexHash, commits, read_leaf
+from nsl_protocol.audit.merkle import leaf_hash
+from nsl_protocol.audit.proofs import PROOF_HASHES_MAX, verify_inclusion
+from nsl_protocol.enclave.messages import Curve, Signable
+from nsl_protocol.enclave.signed import signed_data, transaction_hashes, verify_signature
+from nsl_protocol.errors import CodecError
+
+VERSION = 1
+RECEIPT_BYTES_MAX = 1 << 21
+_INTEL = "intel"
+
+type Hex = Annotated[str, Meta(pattern="^([0-9a-f]{2})*$", max_length=600_000)]
+type Base64 = Annotated[str, Meta(pattern="^[A-Za-z0-9+/]*={0,2}$", max_length=200_000)]
+type Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+
+
+class SignatureOf(Struct, frozen=True, forbid_unknown_fields=True):
+    """``value``: r‖s, or Ed25519's, as the enclave made it; ``public_key`` as the key has it. Hex."""
+
+    curve: Curve
+    public_key: Hex
+    value: Hex
+
+
+class TransactionOf(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the signed thing is a transaction: its chain and hash, as the chain writes it."""
+
+    chain: str
+    hash: str
+
+
+class EvidenceOf(Struct, frozen=True, forbid_unknown_fields=True):
+    """A quote that binds cluster, log key and manifest version, with the collateral of when it was taken."""
+
+    nonce: HexHash
+    manifest_version: Annotated[int, Meta(ge=0, le=2**32 - 1)]
+    log_key: HexHash
+    quote: Base64
+    collateral: dict[str, str]
+    unix_seconds: Count
+
+
+class Receipt(Struct, frozen=True, forbid_unknown_fields=True):
+    """
+    Attributes:
+        cluster: id, hex.
+        request: msgpack of what the enclave was asked to sign, hex (``enclave.messages.Signable``).
+        decoded: what it understood, JSON text; ``salt``: of the leaf's commitment to that.
+        leaf: its exact text in the log; at ``index``, with the ``inclusion`` proof in the tree of the ``checkpoint``.
+        transaction: null for what is none.
+    """
+
+    version: int
+    id: str
+    cluster: HexHash
+    request: Hex
+    decoded: str
+    salt: Hex
+    signature: SignatureOf
+    leaf: str
+    index: Count
+    inclusion: Annotated[tuple[HexHash, ...], Meta(max_length=PROOF_HASHES_MAX)]
+    checkpoint: str
+    evidence: EvidenceOf
+    transaction: TransactionOf | None
+
+
+class Trust(Struct, frozen=True, forbid_unknown_fields=True):
+    """What you have pinned; nothing of it comes from the receipt.
+
+    Attributes:
+        cluster: the id of the key cluster, hex.
+        measurements: of its key enclaves (mrenclave, hex), or whole entries of an allow-list.
+        roots: ``intel``, or the DER certificate of a simulation's root, base64.
+        log_key: the log's Ed25519 key, hex, if you want no other.
+        witnesses: whose cosignatures count, ``name+hash+key``; and how many of them are needed.
+        tcb_statuses, advisories: of the platform, as in an attestation policy.
+    """
+
+    cluster: HexHash | None = None
+    measurements: tuple[HexHash | EnclaveRule, ...] = ()
+    roots: tuple[str, ...] = ()
+    log_key: HexHash | None = None
+    witnesses: tuple[str, ...] = ()
+    witnesses_needed: Annotated[int, Meta(ge=0)] = 1
+    tcb_statuses: tuple[str, ...] = (UP_TO_DATE, SW_HARDENING_NEEDED)
+    advisories: tuple[str, ...] = ()
+
+    @property
+    def anchors(self) -> list[TrustAnchor]:
+        """Raises CodecError."""
+        return [INTEL if each == _INTEL else TrustAnchor(_base64(each, "roots")) for each in self.roots]
+
+    @property
+    def policy(self) -> Policy:
+        """Which enclaves are meant."""
+        rules = tuple(EnclaveRule(mrenclave=each) if isinstance(each, str) else each for each in self.measurements)
+        return Policy(rules, self.tcb_statuses, self.advisories)
+
+
+class Verdict(StrEnum):
+    OK = "ok"
+    FAILED = "failed"
+    UNANCHORED = "unanchored"  # it agrees with the rest, and you have pinned nothing to hold against it
+    ABSENT = "absent"  # there is nothing to check
+
+
+class Step(NamedTuple):
+    """One check: its name, what came of it, and on what it rests or why it failed."""
+
+    name: str
+    verdict: Verdict
+    detail: str
+
+
+class _Unanchored(Exception):
+    """Nothing is pinned."""
+
+
+class _Absent(Exception):
+    """Nothing is there."""
+
+
+def read_receipt(data: bytes) -> Receipt:
+    """Raises CodecError."""
+    return _read(data, Receipt, "receipt")
+
+
+def read_trust(data: bytes) -> Trust:
+    """Raises CodecError."""
+    return _read(data, Trust, "trust")
+
+
+def verify_receipt(receipt: Receipt, trust: Trust) -> tuple[Step, ...]:
+    """Every step; the receipt holds when each is ``ok``, or ``absent``: see ``holds``."""
+    return tuple(_Check(receipt, trust).steps())
+
+
+def holds(steps: tuple[Step, ...]) -> bool:
+    """Whether nothing failed and nothing was left unanchored."""
+    return all(each.verdict in (Verdict.OK, Verdict.ABSENT) for each in steps)
+
+
+class _Check:
+    def __init__(self, receipt: Receipt, trust: Trust) -> None:
+        self._receipt = receipt
+        self._trust = trust
+
+    def steps(self) -> Iterator[Step]:
+        checks: tuple[tuple[str, Callable[[], str]], ...] = (
+            ("cluster", self._of_cluster),
+            ("evidence", self._evidence),
+            ("head", self._head_signed),
+            ("witnesses", self._cosigned),
+            ("inclusion", self._included),
+            ("request", self._requested),
+            ("meaning", self._meant),
+            ("outcome", self._came_out),
+            ("signature", self._signed),
+            ("transaction", self._in_transaction),
+        )
+        for name, check in checks:
+            try:
+                yield Step(name, Verdict.OK, check())
+            except _Unanchored as why:
+                yield Step(name, Verdict.UNANCHORED, str(why))
+            except _Absent as why:
+                yield Step(name, Verdict.ABSENT, str(why))
+            except CodecError as error:
+                yield Step(name, Verdict.FAILED, str(error))
+
+    @cached_property
+    def _head(self) -> SignedHead:
+        return parse_signed_head(self._receipt.checkpoint)
+
+    @cached_property
+    def _leaf(self) -> EnclaveLeaf:
+        leaf = read_leaf(self._receipt.leaf.encode())
+        if not isinstance(leaf, EnclaveLeaf) or leaf.act != "signature":
+            raise CodecError("is no signature of an enclave", field="leaf")
+        return leaf
+
+    @cached_property
+    def _what(self) -> Signable:
+        try:
+            return msgspec.msgpack.decode(bytes.fromhex(self._receipt.request), type=Signable)  # type: ignore[no-any-return]  # mypy knows no alias as a type
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise CodecError(str(error), field="request") from error
+
+    def _of_cluster(self) -> str:
+        wanted = origin(bytes.fromhex(self._receipt.cluster))
+        if self._head.head.origin != wanted:
+            raise CodecError(f"is of {self._head.head.origin}, not of {wanted}", field="checkpoint")
+        if self._trust.cluster is None:
+            raise _Unanchored(f"Pin `cluster`: the receipt says {self._receipt.cluster}.")
+        if self._trust.cluster != self._receipt.cluster:
+            raise CodecError(f"is {self._receipt.cluster}; you trust {self._trust.cluster}", field="cluster")
+        return f"of the cluster {self._receipt.cluster}"
+
+    def _evidence(self) -> str:
+        evidence, trust = self._receipt.evidence, self._trust
+        keys = bytes.fromhex(evidence.log_key), evidence.manifest_version.to_bytes(4)
+        cluster, nonce = bytes.fromhex(self._receipt.cluster), bytes.fromhex(evidence.nonce)
+        expected = report_data(Purpose.EVIDENCE, cluster, nonce, *keys)
+        if not trust.roots or not trust.measurements:
+            raise _Unanchored("Pin `roots` and `measurements`: without them any enclave of anybody's would do.")
+        quote = _base64(evidence.quote, "quote")
+        verdict = judge(
+            quote, Collateral.of(evidence.collateral), evidence.unix_seconds, trust.anchors, trust.policy, expected
+        )
+        if verdict.quote is None or verdict.claims is None or not verdict.accepted:
+            raise CodecError(" ".join(f"{each.code}: {each.detail}" for each in verdict.reasons), field="evidence")
+        mode = verdict.claims.mode
+        return f"{mode} enclave {verdict.quote.measurement.hex()} has the log key {evidence.log_key}"
+
+    def _head_signed(self) -> str:
+        log_key = self._receipt.evidence.log_key
+        verify_log_line(self._head, bytes.fromhex(log_key))
+        if self._trust.log_key is not None and self._trust.log_key != log_key:
+            raise CodecError(f"is {log_key}; you trust {self._trust.log_key}", field="log_key")
+        if self._trust.log_key is None and not (self._trust.roots and self._trust.measurements):
+            raise _Unanchored(f"Pin `log_key`, or what the evidence needs: the log key is {log_key}.")
+        return f"the log key has signed the tree of {self._head.head.size} leaves"
+
+    def _cosigned(self) -> str:
+        if not self._trust.witnesses:
+            raise _Absent("You have pinned no witnesses.")
+        witnesses = list(map(Witness.parse, self._trust.witnesses))
+        times = {each.name: time for each in witnesses if (time := each.cosigned_at(self._head)) is not None}
+        if len(times) < self._trust.witnesses_needed:
+            raise CodecError(
+                f"{len(times)} of {self._trust.witnesses_needed} cosignatures are there", field="witnesses"
+            )
+        return ", ".join(f"{name} at {time}" for name, time in times.items())
+
+    def _included(self) -> str:
+        head, receipt = self._head.head, self._receipt
+        proof = [bytes.fromhex(each) for each in receipt.inclusion]
+        verify_inclusion(leaf_hash(receipt.leaf.encode()), receipt.index, head.size, proof, head.root)
+        return f"leaf {receipt.index} of {head.size}"
+
+    def _requested(self) -> str:
+        digest = hashlib.sha256(bytes.fromhex(self._receipt.request)).hexdigest()
+        _insist(self._leaf.request, digest, "request")
+        return f"{type(self._what).__name__}, SHA-256 {digest}"
+
+    def _meant(self) -> str:
+        committed = self._leaf.commitment
+        if committed is None or not commits(
+            committed, bytes.fromhex(self._receipt.salt), self._receipt.decoded.encode()
+        ):
+            raise CodecError("is not what the leaf commits to", field="decoded")
+        try:
+            found: Any = msgspec.json.decode(self._receipt.decoded)
+        except msgspec.DecodeError as error:
+            raise CodecError("is no JSON", field="decoded") from error
+        return str(found.get("summary", found.get("kind"))) if isinstance(found, dict) else self._receipt.decoded
+
+    def _came_out(self) -> str:
+        digest = hashlib.sha256(bytes.fromhex(self._receipt.signature.value)).hexdigest()
+        _insist(self._leaf.outcome, digest, "signature")
+        return f"key {self._leaf.key}, version {self._leaf.version}"
+
+    def _signed(self) -> str:
+        made = self._receipt.signature
+        found: Any = msgspec.json.decode(self._receipt.decoded)
+        salt = str(found.get("salt", "")) if isinstance(found, dict) else ""
+        data = signed_data(self._what, made.curve, salt)
+        verify_signature(made.curve, bytes.fromhex(made.public_key), data, bytes.fromhex(made.value))
+        return f"{made.curve}, by {made.public_key}"
+
+    def _in_transaction(self) -> str:
+        transaction = self._receipt.transaction
+        hashes = transaction_hashes(self._what, bytes.fromhex(self._receipt.signature.value))
+        if transaction is None:
+            raise _Absent("It is no transaction." if not hashes else "It was not sent by the layer.")
+        if transaction.hash not in hashes:
+            raise CodecError("is not that of what was signed", field="transaction.hash")
+        return f"{transaction.chain} {transaction.hash}"
+
+
+def _insist(stated: str | None, found: str, field: str) -> None:
+    if stated is None or not hmac.compare_digest(stated, found):
+        raise CodecError("is not what the leaf states", field=field)
+
+
+def _read[T](data: bytes, kind: type[T], field: str) -> T:
+    if len(data) > RECEIPT_BYTES_MAX:
+        raise CodecError(f"more than {RECEIPT_BYTES_MAX} bytes", field=field)
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise CodecError(str(error), field=field) from error
+
+
+def _base64(text: str, field: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise CodecError("is not base64", field=field) from error

@@ -1,0 +1,106 @@
+"""What goes to the private key for each kind of request, and the check of what came of it.
+
+One derivation for whoever signs and whoever verifies: a digest for the secp curves, the message itself for ed25519.
+"""
+
+import hashlib
+
+from coincurve import PublicKey as Secp256k1PublicKey
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
+
+from nsl_protocol.enclave.messages import (
+    Curve,
+    Signable,
+    SignDigest,
+    SignEvmTransaction,
+    SignMessage,
+    SignN3Transaction,
+    SignTypedData,
+)
+from nsl_protocol.errors import CodecError
+from nsl_protocol.evm.messages import message_hash
+from nsl_protocol.evm.transaction import EvmSignature, parse_unsigned, transaction_hash
+from nsl_protocol.evm.typed_data import parse_typed_data
+from nsl_protocol.n3.transaction import Transaction, sign_data
+from nsl_protocol.n3.wire import var_bytes
+
+ED25519_PREFIX = b"Neo Service Layer Signed Message:\n"
+_SIGNATURE_BYTES = 64
+_PREHASHED_SHA256 = ec.ECDSA(Prehashed(hashes.SHA256()))
+
+
+def message_data(curve: Curve, message: bytes, salt: str = "") -> bytes:
+    """Always inside an envelope that is no transaction, no sign data and no token of anybody's.
+
+    EIP-191 for secp256k1, the N3 wallets' salted envelope for secp256r1, a fixed prefix for ed25519.
+    """
+    if curve is Curve.SECP256K1:
+        return message_hash(message)
+    if curve is Curve.ED25519:
+        return ED25519_PREFIX + str(len(message)).encode() + b"\n" + message
+    return hashlib.sha256(n3_envelope(salt, message)).digest()
+
+
+def n3_envelope(salt: str, message: bytes) -> bytes:
+    """The N3 wallets' message envelope: it reads as a transaction of version 1, which no node takes."""
+    return b"\x01\x00\x01\xf0" + var_bytes(salt.encode() + message) + b"\x00\x00"
+
+
+def signed_data(what: Signable, curve: Curve, salt: str = "") -> bytes:
+    """What was signed. Raises CodecError: it does not parse."""
+    match what:
+        case SignMessage():
+            return message_data(curve, what.data, salt)
+        case SignDigest():
+            return what.digest
+        case SignN3Transaction():
+            return hashlib.sha256(sign_data(what.network, Transaction.from_unsigned_bytes(what.unsigned))).digest()
+        case SignEvmTransaction():
+            return parse_unsigned(what.unsigned).signing_hash()
+        case SignTypedData():
+            return parse_typed_data(what.document).signing_hash()
+
+
+def transaction_hashes(what: Signable, signature: bytes) -> tuple[str, ...]:
+    """The hashes that the signed transaction may have, as its chain writes them; none for what is no transaction.
+
+    An EVM hash covers the recovery bit, which an r‖s signature leaves open.
+    """
+    match what:
+        case SignN3Transaction():
+            return (Transaction.from_unsigned_bytes(what.unsigned).hash,)
+        case SignEvmTransaction():
+            transaction = parse_unsigned(what.unsigned)
+            r, s = int.from_bytes(signature[:32]), int.from_bytes(signature[32:])
+            return tuple(transaction_hash(transaction.signed_bytes(EvmSignature(v, r, s))) for v in (0, 1))
+    return ()
+
+
+def verify_signature(curve: Curve, public_key: bytes, data: bytes, signature: bytes) -> None:
+    """Check a signature, r‖s or Ed25519's 64 bytes, over ``signed_data``. Raises CodecError."""
+    if len(signature) != _SIGNATURE_BYTES:
+        raise CodecError(f"{len(signature)} bytes, a signature is {_SIGNATURE_BYTES}", field="signature")
+    r, s = int.from_bytes(signature[:32]), int.from_bytes(signature[32:])
+    try:
+        holds = _holds(curve, public_key, data, signature, encode_dss_signature(r, s))
+    except (InvalidSignature, ValueError):
+        holds = False
+    if not holds:
+        raise CodecError("is not by this key over this", field="signature")
+
+
+def _holds(curve: Curve, public_key: bytes, data: bytes, signature: bytes, der: bytes) -> bool:
+    """Raises InvalidSignature, or ValueError for what is no key."""
+    match curve:
+        case Curve.ED25519:
+            Ed25519PublicKey.from_public_bytes(public_key).verify(signature, data)
+        case Curve.SECP256R1:
+            key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), public_key)
+            key.verify(der, data, _PREHASHED_SHA256)
+        case Curve.SECP256K1:
+            return Secp256k1PublicKey(public_key).verify(der, data, hasher=None)
+    return True
