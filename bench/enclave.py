@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from statistics import median
+from uuid import uuid4
 
 import uvloop
 from coincurve import PrivateKey
@@ -100,7 +101,7 @@ async def _measure(cluster: DevelopmentCluster, port: int, database_url: str, pi
 
 async def _figures(client: EnclaveClient, pid: int) -> list[Figure]:
     key = await client.create_key(NAME, Curve.SECP256K1, blind_signing=True)
-    orders = [SignOrder(NAME, key.wrapped, SignDigest(b"d" * 32))]
+    orders = [SignOrder(NAME, key.wrapped, SignDigest(b"d" * 32), uuid4().bytes)]
 
     async def sign() -> object:
         return await client.sign(orders)

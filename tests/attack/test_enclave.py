@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import pytest_asyncio
@@ -103,7 +104,9 @@ async def test_bytes_that_mean_something_elsewhere_are_worthless_signed_as_a_mes
 ) -> None:
     for blind in (False, True):
         made = await new_key(client, curve, blind_signing=blind)
-        signed = (await client.sign([SignOrder(made.name, made.wrapped, SignMessage(DANGEROUS[what]))]))[0]
+        signed = (await client.sign([SignOrder(made.name, made.wrapped, SignMessage(DANGEROUS[what]), uuid4().bytes)]))[
+            0
+        ]
         assert not _verifies(curve, made.public_key, signed, DANGEROUS[what])
 
 
@@ -112,7 +115,7 @@ async def test_the_judge_of_this_test_knows_a_real_signature(client: EnclaveClie
 
     made = await new_key(client, Curve.SECP256R1, blind_signing=True)
     digest = hashlib.sha256(N3_SIGN_DATA).digest()
-    signed = (await client.sign([SignOrder(made.name, made.wrapped, SignDigest(digest))]))[0]
+    signed = (await client.sign([SignOrder(made.name, made.wrapped, SignDigest(digest), uuid4().bytes)]))[0]
     assert _verifies(Curve.SECP256R1, made.public_key, signed, N3_SIGN_DATA)
 
 
@@ -210,7 +213,7 @@ async def test_whoever_has_shown_a_certificate_loses_it_with_a_bad_frame(kme: En
 
 
 WORK: dict[str, Request] = {
-    "sign": Sign((SignOrder(NAME, b"x", SignMessage(b"m")),)),
+    "sign": Sign((SignOrder(NAME, b"x", SignMessage(b"m"), uuid4().bytes),)),
     "create a key": CreateKey(NAME, Curve.SECP256R1, blind_signing=True),
     "seal": Seal("totp", b"secret"),
     "unseal": Unseal("totp", b"sealed"),

@@ -9,6 +9,7 @@ from copy import copy
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from nsl.adapters.enclave.errors import EnclaveDown
 from nsl.adapters.enclave.register import Item, Register
@@ -109,7 +110,7 @@ class Host:
 
     def sign(self, replica: Replica, wrapped: bytes, name: KeyName = NAME) -> Signature | Refused:
         """Nothing is shown before."""
-        answer = replica.call(Sign((SignOrder(name, wrapped, SignMessage(b"m")),)), client())
+        answer = replica.call(Sign((SignOrder(name, wrapped, SignMessage(b"m"), uuid4().bytes),)), client())
         return answer.results[0] if isinstance(answer, Signed) else _refused(answer)
 
     async def _ask(self, replica: Replica, request: Request) -> Answer:

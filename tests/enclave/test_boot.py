@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import subprocess
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -131,5 +132,5 @@ async def _make(running: Enclave) -> tuple[bytes, str]:
 
 async def _use(running: Enclave, wrapped: bytes) -> tuple[Signature | Refused, str]:
     async with running.client() as client:
-        result = (await client.sign([SignOrder(NAME, wrapped, SignMessage(b"m"))]))[0]
+        result = (await client.sign([SignOrder(NAME, wrapped, SignMessage(b"m"), uuid4().bytes)]))[0]
         return result, (await client.status()).measurement

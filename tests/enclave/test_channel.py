@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from time import monotonic
+from uuid import uuid4
 
 import pytest
 from cryptography.hazmat.primitives import hashes
@@ -164,7 +165,7 @@ async def test_no_request_fails_while_certificates_are_renewed_every_few_seconds
     with enclave(tmp_path, leaf_seconds=5) as made:
         async with made.client() as client:
             key = await client.create_key(NAME, Curve.SECP256K1, blind_signing=False)
-            order = SignOrder(NAME, key.wrapped, SignMessage(b"m"))
+            order = SignOrder(NAME, key.wrapped, SignMessage(b"m"), uuid4().bytes)
             first = client._links.replicas[0]._leaf
             until, answered = monotonic() + 11, 0
 
@@ -204,7 +205,7 @@ async def test_a_client_that_a_manifest_no_longer_lists_is_out_within_two_second
             await operator.ask(ManifestApplied, ApplyManifest(next_manifest(made.cluster, clients={})))
             began = monotonic()
             with pytest.raises((EnclaveUntrusted, EnclaveDown)):
-                await client.sign([SignOrder(NAME, key.wrapped, SignMessage(b"m"))])
+                await client.sign([SignOrder(NAME, key.wrapped, SignMessage(b"m"), uuid4().bytes)])
             assert monotonic() - began < 2
 
 
@@ -215,7 +216,7 @@ async def test_with_three_replicas_any_two_may_die(tmp_path: Path) -> None:
         async with of_all(made) as client:
             await leased(made, client)
             key = await client.create_key(NAME, Curve.ED25519, blind_signing=False)
-            order = SignOrder(NAME, key.wrapped, SignMessage(b"m"))
+            order = SignOrder(NAME, key.wrapped, SignMessage(b"m"), uuid4().bytes)
             for victim in made[:2]:
                 victim.process.kill()
                 victim.process.wait()
@@ -232,7 +233,7 @@ async def test_with_three_replicas_any_two_may_hang(tmp_path: Path, survivor: in
         async with of_all(made) as client:
             await leased(made, client)
             key = await client.create_key(NAME, Curve.ED25519, blind_signing=False)
-            order = SignOrder(NAME, key.wrapped, SignMessage(b"m"))
+            order = SignOrder(NAME, key.wrapped, SignMessage(b"m"), uuid4().bytes)
             for pid in hung:
                 os.kill(pid, signal.SIGSTOP)
             try:
@@ -261,6 +262,6 @@ async def test_a_replica_that_was_killed_joins_again_and_all_gone_are_recovered(
         async with AsyncExitStack() as stack:
             for each in made:
                 client = await stack.enter_async_context(each.client())
-                result = (await client.sign([SignOrder(NAME, key.wrapped, SignMessage(b"m"))]))[0]
+                result = (await client.sign([SignOrder(NAME, key.wrapped, SignMessage(b"m"), uuid4().bytes)]))[0]
                 assert isinstance(result, Signature)
                 assert (result.public_key, (await client.status()).epoch) == (key.public_key, 2)

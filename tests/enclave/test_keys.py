@@ -79,7 +79,7 @@ async def client(kme: Enclave) -> AsyncIterator[EnclaveClient]:
 
 
 async def sign(client: EnclaveClient, key: OwnKey, what: Signable) -> Any:
-    return (await client.sign([SignOrder(key.name, key.wrapped, what)]))[0]
+    return (await client.sign([SignOrder(key.name, key.wrapped, what, uuid4().bytes)]))[0]
 
 
 def verify_p256(public_key: bytes, signature: bytes, data: bytes) -> None:
@@ -235,8 +235,8 @@ async def test_a_key_that_was_never_entered_spoils_no_batch(client: EnclaveClien
     answer = await client._links.call(CreateKey(name, Curve.ED25519, blind_signing=False))
     assert isinstance(answer, KeyCreated)
     good, bad = (
-        SignOrder(made.name, made.wrapped, SignMessage(b"m")),
-        SignOrder(name, answer.wrapped, SignMessage(b"m")),
+        SignOrder(made.name, made.wrapped, SignMessage(b"m"), uuid4().bytes),
+        SignOrder(name, answer.wrapped, SignMessage(b"m"), uuid4().bytes),
     )
     results = await client.sign([bad, good, bad, good])
     assert [each.code if isinstance(each, Refused) else "" for each in results] == ["NOT_REGISTERED", ""] * 2
@@ -272,8 +272,8 @@ async def test_an_edition_under_a_root_that_is_gone_has_to_be_read_again(client:
 
 async def test_one_refusal_leaves_the_others_standing(client: EnclaveClient) -> None:
     made = await new_key(client, Curve.SECP256K1)
-    good = SignOrder(made.name, made.wrapped, SignMessage(b"m"))
-    bad = SignOrder(made.name, made.wrapped, SignDigest(b"d" * 32))
+    good = SignOrder(made.name, made.wrapped, SignMessage(b"m"), uuid4().bytes)
+    bad = SignOrder(made.name, made.wrapped, SignDigest(b"d" * 32), uuid4().bytes)
     results = await client.sign([good, bad] * 300)
     assert [isinstance(each, Signature) for each in results] == [True, False] * 300
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from cbor2 import CBORTag, dumps
@@ -58,7 +59,9 @@ COLLATERAL = Collateral(DOCUMENT)
 RECIPIENT = X25519PrivateKey.generate()
 PUBLIC = RECIPIENT.public_key().public_bytes_raw()
 CLUSTER = bytes(32)
-SIGN = call_frame(1, Sign((SignOrder(KeyName(b"t" * 16, b"k" * 16, 1), b"w" * 60, SignMessage(b"m")),)))[4:]
+SIGN = call_frame(1, Sign((SignOrder(KeyName(b"t" * 16, b"k" * 16, 1), b"w" * 60, SignMessage(b"m"), uuid4().bytes),)))[
+    4:
+]
 ENROL = call_frame(2, Enrol("service", b"k" * 91, KeyProof(b"p" * 91, b"s" * 70)))[4:]
 HEAD = Head(1, 2, bytes(32), (b"m" * 16,) * 3)
 CERTIFICATE = Certificate(HEAD, bytes(32))

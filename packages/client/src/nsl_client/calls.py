@@ -7,24 +7,30 @@ from urllib.parse import quote
 
 from nsl_client.clock import fresh_key
 from nsl_client.model import (
+    AuditRecord,
     Balance,
     BatchResult,
     Block,
     Chain,
     ClientInfo,
     ClientSecret,
+    Consistency,
     EnclaveInfo,
     Evidence,
     Fees,
     Health,
     Key,
+    Leaf,
     Me,
     Mined,
     Page,
+    RecordProof,
     Signature,
     Tenant,
     Transaction,
+    TreeHead,
 )
+from nsl_protocol.audit.receipt import Receipt
 
 ChainName = Literal["neo-n3", "neo-x"]
 Curve = Literal["secp256r1", "secp256k1", "ed25519"]
@@ -187,6 +193,42 @@ def list_enclaves() -> Call[Page[EnclaveInfo]]:
 def get_evidence(name: str, nonce: bytes) -> Call[Evidence]:
     """A fresh quote of an enclave over your 32-byte nonce; ``nsl_client.evidence`` verifies it."""
     return Call("GET", f"/v1/enclaves/{quote(name, safe='')}/evidence", Evidence, query={"nonce": nonce.hex()})
+
+
+def get_tree_head() -> Call[TreeHead]:
+    """The newest head of the audit log."""
+    return Call("GET", "/v1/audit/tree-head", TreeHead)
+
+
+def get_consistency(former: int, size: int) -> Call[Consistency]:
+    """The proof that the log of ``former`` leaves is the beginning of that of ``size``."""
+    return Call("GET", "/v1/audit/consistency", Consistency, query={"from": former, "to": size})
+
+
+def list_records(
+    *, action: str | None = None, actor: str | None = None, limit: int | None = None, cursor: str | None = None
+) -> Call[Page[AuditRecord]]:
+    """A page of what was done in the tenant, newest first."""
+    query = _without_none(action=action, actor=actor, limit=limit, cursor=cursor)
+    return Call("GET", "/v1/audit/records", Page[AuditRecord], query=query)
+
+
+def get_proof(record_id: str) -> Call[RecordProof]:
+    """The proof that a record stands in the audit log."""
+    return Call("GET", f"/v1/audit/records/{quote(record_id, safe='')}/proof", RecordProof)
+
+
+def list_leaves(*, limit: int | None = None, cursor: str | None = None) -> Call[Page[Leaf]]:
+    """A page of the audit log itself, of all tenants, from index ``cursor`` on: for the platform's auditors."""
+    return Call("GET", "/v1/audit/leaves", Page[Leaf], query=_without_none(limit=limit, cursor=cursor))
+
+
+def get_receipt(receipt_id: str) -> Call[Receipt]:
+    """Everything that shows a signature, by its ``receipt_id``, or a transaction, by its id.
+
+    ``nsl_client.receipts`` verifies it.
+    """
+    return Call("GET", f"/v1/receipts/{quote(receipt_id, safe='')}", Receipt)
 
 
 def create_transfer(

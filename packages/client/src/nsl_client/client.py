@@ -86,6 +86,15 @@ class Enclaves(_Resource):
     evidence = _method(calls.get_evidence)
 
 
+class Audit(_Resource):
+    tree_head = _method(calls.get_tree_head)
+    consistency = _method(calls.get_consistency)
+    records = _method(calls.list_records)
+    proof = _method(calls.get_proof)
+    leaves = _method(calls.list_leaves)
+    receipt = _method(calls.get_receipt)
+
+
 class Transactions(_Resource):
     transfer = _method(calls.create_transfer)
     get = _method(calls.get_transaction)
@@ -127,6 +136,15 @@ class AsyncEnclaves(_AsyncResource):
     evidence = _async_method(calls.get_evidence)
 
 
+class AsyncAudit(_AsyncResource):
+    tree_head = _async_method(calls.get_tree_head)
+    consistency = _async_method(calls.get_consistency)
+    records = _async_method(calls.list_records)
+    proof = _async_method(calls.get_proof)
+    leaves = _async_method(calls.list_leaves)
+    receipt = _async_method(calls.get_receipt)
+
+
 class AsyncTransactions(_AsyncResource):
     transfer = _async_method(calls.create_transfer)
     get = _async_method(calls.get_transaction)
@@ -166,6 +184,7 @@ class Client:
         self.ledger = Ledger(self)
         self.transactions = Transactions(self)
         self.enclaves = Enclaves(self)
+        self.audit = Audit(self)
 
     @classmethod
     def from_credentials(cls, file: str | Path) -> Self:
@@ -267,6 +286,7 @@ class AsyncClient:
         self.ledger = AsyncLedger(self)
         self.transactions = AsyncTransactions(self)
         self.enclaves = AsyncEnclaves(self)
+        self.audit = AsyncAudit(self)
 
     @classmethod
     def from_credentials(cls, file: str | Path) -> Self:

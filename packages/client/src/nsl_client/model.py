@@ -240,3 +240,51 @@ class Evidence(msgspec.Struct, frozen=True):
     log_key: str
     quote: str
     collateral: dict[str, str]
+
+
+class AuditRecord(msgspec.Struct, frozen=True):
+    """One act: by whom, on what. ``action`` is ``thing.done``."""
+
+    id: str
+    at: datetime
+    action: str
+    actor: str
+    target: str
+    detail: dict[str, Any]
+
+
+class TreeHead(msgspec.Struct, frozen=True):
+    """A head of the audit log; ``checkpoint`` is the signed note, ``root`` and ``log_key`` are hex."""
+
+    size: int
+    root: str
+    log_key: str
+    signed_at: datetime
+    checkpoint: str
+
+
+class Consistency(msgspec.Struct, frozen=True):
+    """``proof``: hex (RFC 9162 section 2.1.4)."""
+
+    from_size: int
+    to_size: int
+    proof: list[str]
+
+
+class RecordProof(msgspec.Struct, frozen=True):
+    """``leaf``: its exact text; ``salt`` opens its commitment; ``proof``: hex (RFC 9162 section 2.1.3)."""
+
+    id: str
+    leaf: str
+    salt: str | None
+    index: int
+    size: int
+    proof: list[str]
+    checkpoint: str
+
+
+class Leaf(msgspec.Struct, frozen=True):
+    """One leaf of the audit log."""
+
+    index: int
+    leaf: str

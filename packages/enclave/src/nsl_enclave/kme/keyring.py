@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import NamedTuple
 
 from msgspec.msgpack import encode
 
@@ -27,6 +28,7 @@ from nsl_protocol.enclave.messages import (
 from nsl_protocol.enclave.wrapped import KeyName, WrappedKey
 
 KEYS_KEPT = 4096
+ANSWERS_KEPT = 8192
 #: what the host repeats after it has done something about it: no act of anybody's
 _NOT_YET = frozenset({"NOT_SHOWN", "ROOT_UNKNOWN"})
 
@@ -41,6 +43,14 @@ class _OpenKey:
         self.blind_signing = blind_signing
 
 
+class _Answered(NamedTuple):
+    """What was asked under an id, and the answer."""
+
+    name: KeyName
+    request: bytes
+    signature: Signature
+
+
 class Keyring:
     """
     Args:
@@ -52,6 +62,7 @@ class Keyring:
         self._leaves = leaves
         self._now = now
         self._opened: OrderedDict[tuple[KeyName, bytes], _OpenKey] = OrderedDict()
+        self._answered: OrderedDict[bytes, _Answered] = OrderedDict()
 
     def create(self, request: CreateKey) -> KeyCreated:
         """A new key; only its wrapped form leaves."""
@@ -69,24 +80,31 @@ class Keyring:
         return KeyChanged(wrapped, changed.state, changed.destroys_at, leaf)
 
     def sign(self, order: SignOrder) -> Signature | Refused:
-        """The signature, or why not."""
+        """The signature, or why not. Asked once more under the same id, it is the same signature with the same leaf."""
         request = encode(order.what)
         try:
+            before = self._answered.get(order.id)
+            if before is not None:
+                return _insist_on_same(before, order, request)
             key = self._open(order.name, order.wrapped)
             found = _meaning(order.what, key)
         except Refusal as refusal:
-            leaf = None if refusal.code in _NOT_YET else self._leaves.refused(order.name, request, refusal.code)
+            leaf = None if refusal.code in _NOT_YET else self._leaves.refused(order, request, refusal.code)
             return Refused(refusal.code, refusal.reason, leaf)
-        made, decoded = key.private.sign(found.data), found.decoded_json()
-        return Signature(
+        made, decoded, public_key = key.private.sign(found.data), found.decoded_json(), key.private.public_key
+        signature = Signature(
             signature=made.raw,
             recovery=made.recovery,
             algorithm=key.private.algorithm,
             salt=found.salt,
-            public_key=key.private.public_key,
+            public_key=public_key,
             decoded=decoded,
-            leaf=self._leaves.signed(order.name, request, made.raw, decoded),
+            leaf=self._leaves.signed(order, request, public_key + made.raw, decoded),
         )
+        self._answered[order.id] = _Answered(order.name, request, signature)
+        if len(self._answered) > ANSWERS_KEPT:
+            self._answered.popitem(last=False)
+        return signature
 
     def keep(self, item: WrappedKey) -> None:
         """The register has exactly this one. Raises Refusal: it is none, or not active."""
@@ -113,6 +131,12 @@ class Keyring:
             raise Refusal("NOT_SHOWN", "Show this key and its path in the register first.")
         self._opened.move_to_end(place)
         return key
+
+
+def _insist_on_same(before: _Answered, order: SignOrder, request: bytes) -> Signature:
+    if (before.name, before.request) != (order.name, request):
+        raise Refusal("REQUEST_ID_REUSED", "Something else was signed under this request's id.")
+    return before.signature
 
 
 def _private(secret: KeySecret) -> PrivateHalf:

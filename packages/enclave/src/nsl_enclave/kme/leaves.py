@@ -15,6 +15,7 @@ from nsl_enclave.kernel.clock import random_bytes
 from nsl_enclave.kme.state import Root
 from nsl_protocol.audit.leaves import SALT_BYTES, EnclaveLeaf, MarkedLeaf, commitment, encode_leaf
 from nsl_protocol.enclave.log import LEAVES_FETCHED_MAX, LEAVES_KEPT_MAX, GetLeaves, LeavesKept
+from nsl_protocol.enclave.messages import SignOrder
 from nsl_protocol.enclave.wrapped import KeyName
 
 RUN_BYTES = 16
@@ -50,31 +51,35 @@ class Leaves:
         self._of_key: dict[bytes, int] = {}
         self._kept: deque[MarkedLeaf] = deque(maxlen=LEAVES_KEPT_MAX)
 
-    def signed(self, name: KeyName, request: bytes, signature: bytes, decoded: bytes) -> MarkedLeaf:
-        """Of a signature that may leave when this leaf is written down. Everything is given as it is."""
+    def signed(self, order: SignOrder, request: bytes, outcome: bytes, decoded: bytes) -> MarkedLeaf:
+        """Of a signature that may leave when this leaf is written down. ``outcome``: public key and signature."""
+        name = order.name
         salt = random_bytes(SALT_BYTES)
         leaf = EnclaveLeaf(
             self._run,
             self._number,
             self._unix_ms(),
             "signature",
+            id=UUID(bytes=order.id),
             tenant=_uuid(name.tenant),
             key=_uuid(name.key),
             version=name.version,
             key_number=self._key_number(name.key),
             request=hashlib.sha256(request).hexdigest(),
-            outcome=hashlib.sha256(signature).hexdigest(),
+            outcome=hashlib.sha256(outcome).hexdigest(),
             commitment=commitment(salt, decoded),
         )
         return self._made(leaf, salt)
 
-    def refused(self, name: KeyName, request: bytes, code: str) -> MarkedLeaf:
+    def refused(self, order: SignOrder, request: bytes, code: str) -> MarkedLeaf:
         """Of a refusal to sign."""
+        name = order.name
         leaf = EnclaveLeaf(
             self._run,
             self._number,
             self._unix_ms(),
             "refusal",
+            id=UUID(bytes=order.id),
             tenant=_uuid(name.tenant),
             key=_uuid(name.key),
             version=name.version,

@@ -51,9 +51,10 @@ class EnclaveLeaf(
         number: of the leaves of this run, from 0 and without gaps.
         unix_ms: enclave time.
         act: ``signature``, ``refusal``, ``key.created``, ...
+        id: of the request, as the host named it.
         request: SHA-256 of what the enclave was asked.
         key_number: of this key's signatures and refusals in this run, from 0 and without gaps.
-        outcome: SHA-256 of the signature, or of whatever was made.
+        outcome: SHA-256 of the public key and the signature, or of whatever was made.
         code: of a refusal.
         policy: the policy's hash.
         rules: of the policy, those that allowed or refused it.
@@ -64,6 +65,7 @@ class EnclaveLeaf(
     number: Count
     unix_ms: Count
     act: Act
+    id: UUID | None = None
     tenant: UUID | None = None
     key: UUID | None = None
     version: Count = 0

@@ -16,7 +16,7 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 from msgspec import Meta, Struct
 
-from nsl_protocol.attestation.binding import Purpose, report_data
+from nsl_protocol.attestation.binding import NONCE_BYTES, Purpose, report_data
 from nsl_protocol.attestation.policy import SW_HARDENING_NEEDED, UP_TO_DATE, EnclaveRule, Policy, judge
 from nsl_protocol.attestation.verify import INTEL, Collateral, TrustAnchor
 from nsl_protocol.audit.heads import SignedHead, Witness, origin, parse_signed_head, verify_log_line
@@ -24,11 +24,12 @@ from nsl_protocol.audit.leaves import EnclaveLeaf, HexHash, commits, read_leaf
 from nsl_protocol.audit.merkle import leaf_hash
 from nsl_protocol.audit.proofs import PROOF_HASHES_MAX, verify_inclusion
 from nsl_protocol.enclave.messages import Curve, Signable
-from nsl_protocol.enclave.signed import signed_data, transaction_hashes, verify_signature
+from nsl_protocol.enclave.signed import read_signable, signed_data, transaction_of, verify_signature
 from nsl_protocol.errors import CodecError
 
 VERSION = 1
 RECEIPT_BYTES_MAX = 1 << 21
+TIME_BYTES = 8
 _INTEL = "intel"
 
 type Hex = Annotated[str, Meta(pattern="^([0-9a-f]{2})*$", max_length=600_000)]
@@ -52,14 +53,26 @@ class TransactionOf(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EvidenceOf(Struct, frozen=True, forbid_unknown_fields=True):
-    """A quote that binds cluster, log key and manifest version, with the collateral of when it was taken."""
+    """A quote that binds cluster, log key and manifest version, with the collateral of when it was taken.
+
+    The last 8 bytes of the nonce are that time, Unix seconds.
+    """
 
     nonce: HexHash
     manifest_version: Annotated[int, Meta(ge=0, le=2**32 - 1)]
     log_key: HexHash
     quote: Base64
     collateral: dict[str, str]
-    unix_seconds: Count
+
+    @property
+    def unix_seconds(self) -> int:
+        """When it was taken, as the one who asked for it says."""
+        return int.from_bytes(bytes.fromhex(self.nonce)[-TIME_BYTES:])
+
+
+def evidence_nonce(random: bytes, unix_seconds: int) -> bytes:
+    """A nonce for evidence that receipts show: 24 random bytes and the time."""
+    return random[: NONCE_BYTES - TIME_BYTES] + unix_seconds.to_bytes(TIME_BYTES)
 
 
 class Receipt(Struct, frozen=True, forbid_unknown_fields=True):
@@ -175,6 +188,7 @@ class _Check:
             ("head", self._head_signed),
             ("witnesses", self._cosigned),
             ("inclusion", self._included),
+            ("identity", self._named),
             ("request", self._requested),
             ("meaning", self._meant),
             ("outcome", self._came_out),
@@ -204,10 +218,7 @@ class _Check:
 
     @cached_property
     def _what(self) -> Signable:
-        try:
-            return msgspec.msgpack.decode(bytes.fromhex(self._receipt.request), type=Signable)  # type: ignore[no-any-return]  # mypy knows no alias as a type
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise CodecError(str(error), field="request") from error
+        return read_signable(bytes.fromhex(self._receipt.request))
 
     def _of_cluster(self) -> str:
         wanted = origin(bytes.fromhex(self._receipt.cluster))
@@ -261,6 +272,13 @@ class _Check:
         verify_inclusion(leaf_hash(receipt.leaf.encode()), receipt.index, head.size, proof, head.root)
         return f"leaf {receipt.index} of {head.size}"
 
+    def _named(self) -> str:
+        if self._receipt.version != VERSION:
+            raise CodecError(f"is {self._receipt.version}; this program reads {VERSION}", field="version")
+        if str(self._leaf.id) != self._receipt.id:
+            raise CodecError("is not the one that the leaf names", field="id")
+        return f"request {self._receipt.id}"
+
     def _requested(self) -> str:
         digest = hashlib.sha256(bytes.fromhex(self._receipt.request)).hexdigest()
         _insist(self._leaf.request, digest, "request")
@@ -279,7 +297,8 @@ class _Check:
         return str(found.get("summary", found.get("kind"))) if isinstance(found, dict) else self._receipt.decoded
 
     def _came_out(self) -> str:
-        digest = hashlib.sha256(bytes.fromhex(self._receipt.signature.value)).hexdigest()
+        made = self._receipt.signature
+        digest = hashlib.sha256(bytes.fromhex(made.public_key + made.value)).hexdigest()
         _insist(self._leaf.outcome, digest, "signature")
         return f"key {self._leaf.key}, version {self._leaf.version}"
 
@@ -292,13 +311,13 @@ class _Check:
         return f"{made.curve}, by {made.public_key}"
 
     def _in_transaction(self) -> str:
-        transaction = self._receipt.transaction
-        hashes = transaction_hashes(self._what, bytes.fromhex(self._receipt.signature.value))
-        if transaction is None:
-            raise _Absent("It is no transaction." if not hashes else "It was not sent by the layer.")
-        if transaction.hash not in hashes:
-            raise CodecError("is not that of what was signed", field="transaction.hash")
-        return f"{transaction.chain} {transaction.hash}"
+        made, stated = self._receipt.signature, self._receipt.transaction
+        found = transaction_of(self._what, bytes.fromhex(made.public_key), bytes.fromhex(made.value))
+        if found is None and stated is None:
+            raise _Absent("It is no transaction.")
+        if found is None or stated is None or found != (stated.chain, stated.hash):
+            raise CodecError("is not that of what was signed", field="transaction")
+        return f"{stated.chain} {stated.hash}"
 
 
 def _insist(stated: str | None, found: str, field: str) -> None:
@@ -317,6 +336,9 @@ def _read[T](data: bytes, kind: type[T], field: str) -> T:
 
 def _base64(text: str, field: str) -> bytes:
     try:
-        return base64.b64decode(text, validate=True)
+        raw = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
         raise CodecError("is not base64", field=field) from error
+    if base64.b64encode(raw).decode() != text:
+        raise CodecError("is not in the one form that base64 has", field=field)
+    return raw

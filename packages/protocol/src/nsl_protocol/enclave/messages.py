@@ -31,7 +31,7 @@ from nsl_protocol.enclave.agreement import (
     Shown,
     TakeLease,
 )
-from nsl_protocol.enclave.fields import Bytes32, Message, Payload, Wrapped
+from nsl_protocol.enclave.fields import Bytes32, Id16, Message, Payload, Wrapped
 from nsl_protocol.enclave.lifecycle import ChangeKey, KeyChanged
 from nsl_protocol.enclave.log import AppendLeaves, GetLeaves, HeadSigned, LeavesAppended, LeavesKept, SignHead
 from nsl_protocol.enclave.membership import (
@@ -123,9 +123,12 @@ type Signable = SignMessage | SignDigest | SignN3Transaction | SignEvmTransactio
 
 
 class SignOrder(Message, frozen=True):
+    """``id``: of the request, which the leaf and the receipt name; asked once more, it gives the same answer."""
+
     name: KeyName
     wrapped: Wrapped
     what: Signable
+    id: Id16
 
 
 # Requests ---------------------------------------------------------------------------------------------------------

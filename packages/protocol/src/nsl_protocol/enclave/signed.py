@@ -5,6 +5,7 @@ One derivation for whoever signs and whoever verifies: a digest for the secp cur
 
 import hashlib
 
+import msgspec
 from coincurve import PublicKey as Secp256k1PublicKey
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -30,7 +31,17 @@ from nsl_protocol.n3.wire import var_bytes
 
 ED25519_PREFIX = b"Neo Service Layer Signed Message:\n"
 _SIGNATURE_BYTES = 64
+_PUBLIC_KEY_BYTES = {Curve.SECP256R1: 33, Curve.SECP256K1: 33, Curve.ED25519: 32}
+_signables: msgspec.msgpack.Decoder[Signable] = msgspec.msgpack.Decoder(Signable)
 _PREHASHED_SHA256 = ec.ECDSA(Prehashed(hashes.SHA256()))
+
+
+def read_signable(encoded: bytes) -> Signable:
+    """What was asked, from its msgpack. Raises CodecError."""
+    try:
+        return _signables.decode(encoded)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise CodecError(str(error), field="request") from error
 
 
 def message_data(curve: Curve, message: bytes, salt: str = "") -> bytes:
@@ -65,25 +76,41 @@ def signed_data(what: Signable, curve: Curve, salt: str = "") -> bytes:
             return parse_typed_data(what.document).signing_hash()
 
 
-def transaction_hashes(what: Signable, signature: bytes) -> tuple[str, ...]:
-    """The hashes that the signed transaction may have, as its chain writes them; none for what is no transaction.
+def transaction_of(what: Signable, public_key: bytes, signature: bytes) -> tuple[str, str] | None:
+    """Chain and hash of the signed transaction, as the chain writes it; None for what is no transaction.
 
-    An EVM hash covers the recovery bit, which an r‖s signature leaves open.
+    Raises:
+        CodecError: it does not parse, or the signature is not by that key.
     """
     match what:
         case SignN3Transaction():
-            return (Transaction.from_unsigned_bytes(what.unsigned).hash,)
+            return "neo-n3", Transaction.from_unsigned_bytes(what.unsigned).hash
         case SignEvmTransaction():
             transaction = parse_unsigned(what.unsigned)
+            parity = _parity(transaction.signing_hash(), public_key, signature)
             r, s = int.from_bytes(signature[:32]), int.from_bytes(signature[32:])
-            return tuple(transaction_hash(transaction.signed_bytes(EvmSignature(v, r, s))) for v in (0, 1))
-    return ()
+            return "neo-x", transaction_hash(transaction.signed_bytes(EvmSignature(parity, r, s)))
+    return None
+
+
+def _parity(digest: bytes, public_key: bytes, signature: bytes) -> int:
+    """Which of the two keys that an r‖s signature may be of is this one."""
+    for parity in (0, 1):
+        try:
+            found = Secp256k1PublicKey.from_signature_and_message(signature + bytes((parity,)), digest, hasher=None)
+        except ValueError:
+            continue
+        if found.format(compressed=True) == public_key:
+            return parity
+    raise CodecError("is not by this key over this", field="signature")
 
 
 def verify_signature(curve: Curve, public_key: bytes, data: bytes, signature: bytes) -> None:
     """Check a signature, r‖s or Ed25519's 64 bytes, over ``signed_data``. Raises CodecError."""
     if len(signature) != _SIGNATURE_BYTES:
         raise CodecError(f"{len(signature)} bytes, a signature is {_SIGNATURE_BYTES}", field="signature")
+    if len(public_key) != _PUBLIC_KEY_BYTES[curve]:
+        raise CodecError(f"a {curve} key is {_PUBLIC_KEY_BYTES[curve]} bytes", field="public_key")
     r, s = int.from_bytes(signature[:32]), int.from_bytes(signature[32:])
     try:
         holds = _holds(curve, public_key, data, signature, encode_dss_signature(r, s))

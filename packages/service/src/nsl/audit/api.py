@@ -17,6 +17,7 @@ from nsl_protocol.audit.heads import parse_signed_head
 from nsl_protocol.audit.receipt import VERSION, EvidenceOf, SignatureOf, TransactionOf
 from nsl_protocol.audit.receipt import Receipt as Bundle
 from nsl_protocol.enclave.messages import Curve
+from nsl_protocol.enclave.signed import read_signable, transaction_of
 
 LEAVES_MAX = 1000
 _ORIGIN_START = len("neo-service-layer/")
@@ -149,12 +150,13 @@ def _proof(found: Inclusion) -> ProofView:
 
 def _bundle(id_: UUID, found: Receipt) -> Bundle:
     made, inclusion, evidence = found.made, found.inclusion, found.evidence
-    leaf = inclusion.leaf
+    leaf, request = inclusion.leaf, made.request or b""
+    transaction = transaction_of(read_signable(request), made.public_key, made.signature)
     return Bundle(
         version=VERSION,
         id=str(id_),
         cluster=parse_signed_head(inclusion.head.note).head.origin[_ORIGIN_START:],
-        request=(made.request or b"").hex(),
+        request=request.hex(),
         decoded=made.decoded,
         salt=(leaf.salt or b"").hex(),
         signature=SignatureOf(Curve(made.curve), made.public_key.hex(), made.signature.hex()),
@@ -168,7 +170,6 @@ def _bundle(id_: UUID, found: Receipt) -> Bundle:
             log_key=evidence.log_key.hex(),
             quote=base64.b64encode(evidence.quote).decode(),
             collateral=msgspec.json.decode(evidence.collateral, type=dict[str, str]),
-            unix_seconds=int(evidence.at.timestamp()),
         ),
-        transaction=None if made.chain is None or made.hash is None else TransactionOf(made.chain, made.hash),
+        transaction=None if transaction is None else TransactionOf(*transaction),
     )

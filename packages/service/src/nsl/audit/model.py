@@ -86,15 +86,13 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class SignatureMade:
-    """What is kept of a signature; ``request`` is None once it was erased. ``chain`` and ``hash``: of a transaction."""
+    """What is kept of a signature; ``request`` is None once it was erased."""
 
     request: bytes | None
     decoded: str
     signature: bytes
     curve: str
     public_key: bytes
-    chain: str | None
-    hash: str | None
 
 
 @dataclass(slots=True)

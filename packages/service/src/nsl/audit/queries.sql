@@ -82,12 +82,10 @@ WHERE l.id = %(id)s
 SELECT position, content FROM audit_leaves_from(%(first)s, %(count)s)
 
 -- name: signature
--- The transaction has the id of its signature.
-SELECT s.request, s.decoded::text AS decoded, s.signature, k.curve, v.public_key, t.chain, t.hash
+SELECT s.request, s.decoded::text AS decoded, s.signature, k.curve, v.public_key
 FROM signatures s
 JOIN keys k ON k.id = s.key_id
 JOIN key_versions v ON v.key_id = s.key_id AND v.version = s.key_version
-LEFT JOIN transactions t ON t.id = s.id
 WHERE s.id = %(id)s
 
 -- name: evidence

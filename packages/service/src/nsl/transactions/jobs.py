@@ -134,10 +134,7 @@ class Pipeline:
             taken = await store.take_prepared(connection, self.name, BATCH_MAX)
             if not taken:
                 return 0
-            orders = [
-                SignOrder(KeyName(each.tenant.bytes, each.from_key.bytes, each.key_version), wrapped, self._what(each))
-                for each, wrapped in taken
-            ]
+            orders = [SignOrder(_key_of(each), wrapped, self._what(each), each.id.bytes) for each, wrapped in taken]
             answers = await self._signer.sign(orders)
             moved = await _whose_key_moved(connection, taken, answers)
             at, steps = now(), []
@@ -331,6 +328,10 @@ def _leaves_of(
         for (each, _), answer in zip(taken, answers, strict=True)
         if answer.leaf is not None
     ]
+
+
+def _key_of(transaction: Transaction) -> KeyName:
+    return KeyName(transaction.tenant.bytes, transaction.from_key.bytes, transaction.key_version)
 
 
 def _unsigned(transaction: Transaction) -> bytes:

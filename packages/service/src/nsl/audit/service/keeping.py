@@ -17,7 +17,7 @@ from nsl.audit import store
 from nsl.audit.model import Batch, Gap, LogPlace, batch, taken_of_runs
 from nsl.audit.ports import LogEnclave
 from nsl.audit.store import FetchedLeaf
-from nsl.kit.clock import monotonic, now, random_bytes
+from nsl.kit.clock import monotonic, now, random_bytes, unix_seconds
 from nsl.kit.db import Connection, Database
 from nsl.kit.ids import new_id
 from nsl_protocol.attestation.binding import NONCE_BYTES
@@ -25,6 +25,7 @@ from nsl_protocol.audit.heads import Head, SignedHead, log_line
 from nsl_protocol.audit.leaves import EnclaveLeaf, read_leaf
 from nsl_protocol.audit.merkle import leaf_hash, perfect_root
 from nsl_protocol.audit.proofs import LEVEL_STEP
+from nsl_protocol.audit.receipt import evidence_nonce
 from nsl_protocol.enclave.log import LEAVES_AT_ONCE_MAX, LeavesAppended, LeavesKept, Lost, ToAppend
 
 #: until then, what is missing may still be on its way from an enclave into the database
@@ -208,7 +209,7 @@ class LogKeeper:
         async with self._database.transaction() as connection:
             shown_at = await store.evidence_at(connection, log_key)
         if shown_at is None or now() - shown_at > EVIDENCE_KEPT:
-            evidence = await self._enclave.evidence(random_bytes(NONCE_BYTES))
+            evidence = await self._enclave.evidence(evidence_nonce(random_bytes(NONCE_BYTES), unix_seconds()))
             async with self._database.transaction() as connection:
                 await store.insert_evidence(connection, evidence)
 

@@ -182,7 +182,7 @@ class Keys:
         orders: dict[int, SignOrder] = {}
         for position, item in enumerate(items):
             try:
-                orders[position] = SignOrder(name, wrapped.wrapped, _signable(key, item))
+                orders[position] = SignOrder(name, wrapped.wrapped, _signable(key, item), new_id().bytes)
                 results.append(KindUnsuitable("not reached"))
             except Failure as failure:
                 results.append(failure)
@@ -192,7 +192,7 @@ class Keys:
         noted: list[NotedSignature] = []
         leaves = []
         for position, answer in zip(orders, answers, strict=True):
-            receipt = new_id()
+            receipt = UUID(bytes=orders[position].id)
             if answer.leaf is not None:
                 leaves.append((receipt, caller.tenant, answer.leaf))
             if isinstance(answer, Refused):

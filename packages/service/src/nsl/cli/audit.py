@@ -1,0 +1,147 @@
+"""``nsl audit``: the log of what was done, and what proves it; and ``nsl verify``, which asks nobody."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nsl.cli.connection import AsJson, Credentials, connect
+from nsl.cli.output import explained, fail, show_json, show_list, show_record
+
+app = typer.Typer(no_args_is_help=True, help="The audit log: heads, records, proofs and receipts.")
+
+
+def verify(
+    receipt: Annotated[Path, typer.Argument(help="A receipt, as `nsl audit receipt` writes it.")],
+    trust: Annotated[
+        Path | None, typer.Option(help="What you trust, as JSON: cluster, measurements, roots, log_key, witnesses.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a receipt offline, step by step. Exit status 0 only if every step holds against what you have pinned.
+
+    Without --trust each step that needs it is `unanchored`: the receipt agrees with itself, which anyone's would.
+
+    Example: nsl verify receipt.json --trust .state/trust.json
+    """
+    from nsl_client.receipts import Trust, holds, read_receipt, read_trust, verify_receipt
+    from nsl_protocol.errors import CodecError
+
+    try:
+        pinned = Trust() if trust is None else read_trust(trust.read_bytes())
+        steps = verify_receipt(read_receipt(receipt.read_bytes()), pinned)
+    except (CodecError, OSError) as error:
+        fail(str(error))
+    held = holds(steps)
+    rows = [{"step": step.name, "verdict": step.verdict.value, "detail": step.detail} for step in steps]
+    if as_json:
+        show_json({"holds": held, "steps": rows})
+    else:
+        show_list(rows, {"step": "step", "verdict": "verdict", "detail": "detail"}, as_json=False)
+    raise typer.Exit(0 if held else 1)
+
+
+@app.command()
+def head(
+    credentials: Credentials = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the newest head: how many leaves the log has, the root, and the signed checkpoint.
+
+    Example: nsl audit head
+    """
+    with explained(), connect(credentials) as client:
+        show_record(client.audit.tree_head(), as_json=as_json)
+
+
+@app.command()
+def records(
+    action: Annotated[str | None, typer.Option(help="Only this, such as key.disabled.")] = None,
+    actor: Annotated[str | None, typer.Option(help="Only by this client or person.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest first.")] = 50,
+    credentials: Credentials = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what was done in the tenant, newest first.
+
+    Example: nsl audit records --action key.disabled --json
+    """
+    from itertools import islice
+
+    with explained(), connect(credentials) as client:
+        found = list(islice(client.every(client.audit.records, action=action, actor=actor), limit))
+        columns = {"at": "at", "action": "action", "actor": "actor", "target": "target", "id": "id"}
+        show_list(found, columns, as_json=as_json)
+
+
+@app.command()
+def proof(
+    record: Annotated[str, typer.Argument(help="The record's id.")],
+    credentials: Credentials = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch the proof that a record stands in the log, and check it against the head that comes with it.
+
+    Example: nsl audit proof 01a20b33-9605-7998-9ab5-7953b4ad4eba
+    """
+    from nsl_protocol.audit.heads import parse_signed_head
+    from nsl_protocol.audit.merkle import leaf_hash
+    from nsl_protocol.audit.proofs import verify_inclusion
+    from nsl_protocol.errors import CodecError
+
+    with explained(), connect(credentials) as client:
+        found = client.audit.proof(record)
+        try:
+            root = parse_signed_head(found.checkpoint).head.root
+            hashes = [bytes.fromhex(each) for each in found.proof]
+            verify_inclusion(leaf_hash(found.leaf.encode()), found.index, found.size, hashes, root)
+        except (CodecError, ValueError) as error:
+            fail(f"The proof does not hold: {error}")
+        show_record(found, as_json=as_json)
+
+
+@app.command()
+def receipt(
+    identifier: Annotated[str, typer.Argument(metavar="ID", help="receipt_id of a signature, or a transaction's id.")],
+    out: Annotated[Path | None, typer.Option(help="Where to write it. Default: standard output.")] = None,
+    credentials: Credentials = None,
+) -> None:
+    """Fetch everything that shows a signature or transaction, as one JSON document for `nsl verify`.
+
+    Example: nsl audit receipt 01a20b33-9605-7998-9ab5-7953b4ad4eba --out receipt.json
+    """
+    import msgspec
+
+    with explained(), connect(credentials) as client:
+        document = msgspec.json.encode(client.audit.receipt(identifier))
+        if out is None:
+            sys.stdout.write(document.decode() + "\n")
+        else:
+            out.write_bytes(document)
+
+
+@app.command()
+def export(
+    out: Annotated[Path | None, typer.Option(help="Where to write it. Default: standard output.")] = None,
+    first: Annotated[int, typer.Option(min=0, help="Index of the first leaf.")] = 0,
+    credentials: Credentials = None,
+) -> None:
+    """Write the log itself as JSON Lines, one leaf a line, of all tenants: for the platform's auditors.
+
+    Example: nsl audit export --out log.jsonl
+    """
+    with explained(), connect(credentials) as client:
+        stream = sys.stdout if out is None else out.open("w", encoding="utf-8")
+        try:
+            cursor: str | None = str(first)
+            while cursor is not None:
+                page = client.audit.leaves(limit=1000, cursor=cursor)
+                stream.writelines(
+                    json.dumps({"index": each.index, "leaf": json.loads(each.leaf)}) + "\n" for each in page.items
+                )
+                cursor = page.next_cursor
+        finally:
+            if out is not None:
+                stream.close()
