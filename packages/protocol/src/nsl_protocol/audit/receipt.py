@@ -220,6 +220,13 @@ class _Check:
     def _what(self) -> Signable:
         return read_signable(bytes.fromhex(self._receipt.request))
 
+    @cached_property
+    def _decoded(self) -> dict[str, Any]:
+        try:
+            return msgspec.json.decode(self._receipt.decoded, type=dict[str, Any])
+        except msgspec.DecodeError as error:
+            raise CodecError(str(error), field="decoded") from error
+
     def _of_cluster(self) -> str:
         wanted = origin(bytes.fromhex(self._receipt.cluster))
         if self._head.head.origin != wanted:
@@ -290,11 +297,7 @@ class _Check:
             committed, bytes.fromhex(self._receipt.salt), self._receipt.decoded.encode()
         ):
             raise CodecError("is not what the leaf commits to", field="decoded")
-        try:
-            found: Any = msgspec.json.decode(self._receipt.decoded)
-        except msgspec.DecodeError as error:
-            raise CodecError("is no JSON", field="decoded") from error
-        return str(found.get("summary", found.get("kind"))) if isinstance(found, dict) else self._receipt.decoded
+        return str(self._decoded.get("summary", self._decoded.get("kind")))
 
     def _came_out(self) -> str:
         made = self._receipt.signature
@@ -304,9 +307,7 @@ class _Check:
 
     def _signed(self) -> str:
         made = self._receipt.signature
-        found: Any = msgspec.json.decode(self._receipt.decoded)
-        salt = str(found.get("salt", "")) if isinstance(found, dict) else ""
-        data = signed_data(self._what, made.curve, salt)
+        data = signed_data(self._what, made.curve, str(self._decoded.get("salt", "")))
         verify_signature(made.curve, bytes.fromhex(made.public_key), data, bytes.fromhex(made.value))
         return f"{made.curve}, by {made.public_key}"
 

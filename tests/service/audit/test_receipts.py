@@ -1,0 +1,235 @@
+"""Receipts of a real enclave program, log and database: they verify against what is pinned, and nothing else does."""
+
+import base64
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+import pytest_asyncio
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from nsl.audit.api import _bundle
+from nsl.audit.errors import NotInLogYet, ReceiptUnknown
+from nsl.audit.service import Log, LogKeeper
+from nsl.cli.up.postgres import OWNER
+from nsl.identity.model import Caller
+from nsl.keys.model import KeyPolicy, Kind, Usage
+from nsl.keys.service import Made, ToSign
+from nsl.kit import migrate
+from nsl_protocol.audit.heads import SignedHead, Witness, cosign, origin, parse_signed_head
+from nsl_protocol.audit.receipt import Receipt, Trust, Verdict, holds, read_receipt, verify_receipt
+from nsl_protocol.enclave.messages import Curve
+from nsl_protocol.errors import CodecError
+from tests.enclave.replica import MRENCLAVE, PROVISIONING
+from tests.service.audit.payloads import PAYLOADS, payload
+from tests.service.keys.carried import Bench, benched, caller
+from tests.support.drivers import postgres
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+SIMULATION = base64.b64encode(PROVISIONING.root_der).decode()
+WITNESS_KEY = Ed25519PrivateKey.from_private_bytes(b"w" * 32)
+WITNESS = Witness("witness.example", WITNESS_KEY.public_key().public_bytes_raw())
+
+
+async def receipts(bench: Bench) -> dict[str, Receipt]:
+    """One of each kind, cosigned."""
+    cluster = bench.enclave.replicas[0].cluster.identifier
+    keeper = LogKeeper(bench.worker, bench.enclave, origin(cluster))
+    made = {}
+    for curve in Curve:
+        policy = KeyPolicy(blind_signing=curve is not Curve.ED25519)
+        key = await bench.keys.create(
+            bench.caller, name="k", curve=curve, usages=(Usage.SIGN,), policy=policy, rotation_days=90
+        )
+        for kind in PAYLOADS[curve]:
+            (result,) = await bench.keys.sign(bench.caller, key.id, [payload(kind, key.public_key)])
+            assert isinstance(result, Made), result
+            made[f"{curve} {kind}"] = result
+    await keeper.step()
+    found = {}
+    for name, each in made.items():
+        receipt = _bundle(each.receipt, await Log(bench.app).receipt(bench.tenant, each.receipt))
+        head = parse_signed_head(receipt.checkpoint)
+        note = head.with_line(cosign(WITNESS, WITNESS_KEY, head.head, 1_800_000_000)).note
+        found[name] = msgspec.structs.replace(receipt, checkpoint=note)
+    return found
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Receipt]:
+    """Receipts, and one of another cluster under ``other``."""
+    async with postgres(tmp_path_factory.mktemp("postgres")) as server:
+        for phase in migrate.PHASES:
+            await migrate.apply(server.url(OWNER), phase)
+        async with benched(server, tmp_path_factory.mktemp("one"), 1) as (bench, _):
+            made = await receipts(bench)
+            await unknown(bench)
+        async with benched(server, tmp_path_factory.mktemp("two"), 1) as (bench, _):
+            made["other"] = next(iter((await receipts(bench)).values()))
+    return made
+
+
+async def unknown(bench: Bench) -> None:
+    """What is none, is not there yet, or is another's."""
+    log = Log(bench.app)
+    key = await bench.new_key()
+    (result,) = await bench.keys.sign(bench.caller, key.id, [ToSign(Kind.MESSAGE, b"m")])
+    assert isinstance(result, Made)
+    with pytest.raises(NotInLogYet):
+        await log.receipt(bench.tenant, result.receipt)
+    stranger: Caller = caller(key.id)
+    with pytest.raises(ReceiptUnknown):
+        await log.receipt(stranger.tenant, result.receipt)
+    with pytest.raises(ReceiptUnknown):
+        await log.receipt(bench.tenant, key.id)
+
+
+def trust(receipt: Receipt, **changes: Any) -> Trust:
+    pinned = Trust(
+        cluster=receipt.cluster, measurements=(MRENCLAVE.hex(),), roots=(SIMULATION,), witnesses=(WITNESS.text,)
+    )
+    return msgspec.structs.replace(pinned, **changes)
+
+
+def verdicts(receipt: Receipt, pinned: Trust) -> dict[str, Verdict]:
+    return {step.name: step.verdict for step in verify_receipt(receipt, pinned)}
+
+
+async def test_each_kind_verifies_against_what_is_pinned(found: dict[str, Receipt]) -> None:
+    assert len(found) > 8
+    for name, receipt in found.items():
+        steps = verify_receipt(receipt, trust(receipt))
+        assert holds(steps), (name, [step for step in steps if step.verdict is Verdict.FAILED])
+        expected = Verdict.OK if "transaction" in name else Verdict.ABSENT
+        assert steps[-1].verdict is expected or name == "other"
+
+
+async def test_without_pinned_trust_nothing_rests_on_anything(found: dict[str, Receipt]) -> None:
+    receipt = found["secp256r1 message"]
+    nothing = verdicts(receipt, Trust())
+    assert {name for name, verdict in nothing.items() if verdict is Verdict.UNANCHORED} == {
+        "cluster",
+        "evidence",
+        "head",
+    }
+    assert not holds(verify_receipt(receipt, Trust()))
+
+
+PINNED: dict[str, tuple[dict[str, Any], str]] = {
+    "another cluster": ({"cluster": "00" * 32}, "cluster"),
+    "another enclave": ({"measurements": ("11" * 32,)}, "evidence"),
+    "only Intel's root": ({"roots": ("intel",)}, "evidence"),
+    "another log key": ({"log_key": "00" * 32}, "head"),
+    "another witness": ({"witnesses": (Witness("w2", b"k" * 32).text,)}, "witnesses"),
+    "two witnesses": ({"witnesses_needed": 2}, "witnesses"),
+}
+
+
+@pytest.mark.parametrize("what", PINNED)
+async def test_what_is_pinned_otherwise_fails_where_it_says(found: dict[str, Receipt], what: str) -> None:
+    receipt = found["secp256k1 message"]
+    changes, step = PINNED[what]
+    assert verdicts(receipt, trust(receipt, **changes))[step] is Verdict.FAILED
+
+
+async def test_a_receipt_of_another_cluster_agrees_with_itself_and_is_refused(found: dict[str, Receipt]) -> None:
+    other, pinned = found["other"], trust(found["secp256r1 message"])
+    assert holds(verify_receipt(other, trust(other)))
+    assert verdicts(other, pinned)["cluster"] is Verdict.FAILED
+
+
+async def test_a_witness_line_of_another_head_does_not_count(found: dict[str, Receipt]) -> None:
+    receipt = found["ed25519 message"]
+    head = parse_signed_head(receipt.checkpoint)
+    forged = SignedHead(head.head, (head.lines[0], parse_signed_head(found["other"].checkpoint).lines[1]))
+    changed = msgspec.structs.replace(receipt, checkpoint=forged.note)
+    assert verdicts(changed, trust(receipt))["witnesses"] is Verdict.FAILED
+
+
+#: Certificates that only lead from a root that is pinned to what is signed: others that lead there do as well.
+QUOTE_SIGNED = 1012 * 4 // 3  # of its base64; such certificates are behind that
+UNSIGNED = {"pck_crl_issuer_chain", "tcb_info_issuer_chain", "qe_identity_issuer_chain", "pck_certificate_chain"}
+
+
+def _leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Paths to everything that is no object and no list; and to each list, from which something may go."""
+    if isinstance(value, dict):
+        fields = ((name, inner) for name, inner in value.items() if name not in UNSIGNED)
+        return [each for name, inner in fields for each in _leaves(inner, (*path, name))]
+    if isinstance(value, list):
+        return [path, *(each for place, inner in enumerate(value) for each in _leaves(inner, (*path, place)))]
+    return [path]
+
+
+@st.composite
+def changed(draw: st.DrawFn, documents: list[Any]) -> tuple[int, Any]:
+    """Which receipt, and that receipt with one field changed."""
+    which = draw(st.integers(0, len(documents) - 1))
+    document = msgspec.json.decode(msgspec.json.encode(documents[which]))
+    path = draw(st.sampled_from(_leaves(document)))
+    inner = document
+    for step in path[:-1]:
+        inner = inner[step]
+    until = QUOTE_SIGNED if path[-1] == "quote" else None
+    inner[path[-1]] = _other(draw, inner[path[-1]], until)
+    return which, document
+
+
+def _other(draw: st.DrawFn, value: Any, until: int | None) -> Any:
+    match value:
+        case str() if value:
+            places = [place for place, each in enumerate(value[:until]) if each.isalnum()]
+            place = draw(st.sampled_from(places))
+            digits = st.sampled_from("0123456789abcdef").filter(lambda each: each != value[place].lower())
+            return value[:place] + draw(digits) + value[place + 1 :]
+        case int():
+            return draw(st.integers(0, 2**40).filter(lambda each: each != value))
+        case list():
+            return value[1:] if draw(st.booleans()) and value else [*value, "00" * 32]
+        case None:
+            return {"chain": "neo-n3", "hash": "0x" + "00" * 32}
+        case _:
+            raise AssertionError(value)
+
+
+STEPS = {
+    "form", "cluster", "evidence", "head", "witnesses", "inclusion", "identity", "request", "meaning", "outcome",
+    "signature", "transaction",
+}  # fmt: skip
+
+
+def _difference(one: Any, other: Any, path: str = "") -> list[str]:
+    """Where two documents differ."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return [each for name in one for each in _difference(one[name], other[name], f"{path}.{name}")]
+    if one == other:
+        return []
+    return [f"{path}: {one!r} is now {other!r}"]
+
+
+async def test_a_receipt_with_any_field_changed_is_refused(found: dict[str, Receipt]) -> None:
+    whole = {name: each for name, each in found.items() if name != "other"}
+    documents = [msgspec.json.decode(msgspec.json.encode(each)) for each in whole.values()]
+    pinned = trust(next(iter(whole.values())))
+    refusals: dict[str, int] = {}
+
+    @settings(max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @given(changed(documents))
+    def check(made: tuple[int, Any]) -> None:
+        try:
+            receipt = read_receipt(msgspec.json.encode(made[1]))
+        except CodecError:
+            refusals["form"] = refusals.get("form", 0) + 1
+            return
+        steps = verify_receipt(receipt, pinned)
+        assert not holds(steps), _difference(documents[made[0]], made[1])
+        for step in steps:
+            if step.verdict is Verdict.FAILED:
+                refusals[step.name] = refusals.get(step.name, 0) + 1
+
+    run: Callable[[], None] = check
+    run()
+    assert set(refusals) >= STEPS, refusals
