@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from nsl.adapters.enclave import EnclaveRefused
-from nsl.audit.service import LogKeeper, keeping
+from nsl.audit.service import LogKeeper, Witnessing, keeping
 from nsl.cli.up.postgres import OWNER, Postgres
 from nsl.keys.model import Key, Kind
 from nsl.keys.service import Made, ToSign
@@ -44,7 +44,7 @@ async def bench(server: Postgres, tmp_path: Path) -> AsyncIterator[Bench]:
 
 
 def keeper(bench: Bench) -> LogKeeper:
-    return LogKeeper(bench.worker, bench.enclave, origin(_cluster(bench)))
+    return LogKeeper(bench.worker, bench.enclave, Witnessing(bench.worker, []), origin(_cluster(bench)))
 
 
 def _cluster(bench: Bench) -> bytes:

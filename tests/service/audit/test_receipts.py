@@ -13,16 +13,16 @@ from hypothesis import strategies as st
 
 from nsl.audit.api import _bundle
 from nsl.audit.errors import NotInLogYet, ReceiptUnknown
-from nsl.audit.service import Log, LogKeeper
+from nsl.audit.service import Log, LogKeeper, Witnessing
 from nsl.cli.up.postgres import OWNER
 from nsl.identity.model import Caller
 from nsl.keys.model import KeyPolicy, Kind, Usage
 from nsl.keys.service import Made, ToSign
 from nsl.kit import migrate
 from nsl_protocol.audit.heads import SignedHead, Witness, cosign, origin, parse_signed_head
-from nsl_protocol.audit.receipt import Receipt, Trust, Verdict, holds, read_receipt, verify_receipt
 from nsl_protocol.enclave.messages import Curve
 from nsl_protocol.errors import CodecError
+from nsl_protocol.receipt import Receipt, Trust, Verdict, holds, read_receipt, verify_receipt
 from tests.enclave.replica import MRENCLAVE, PROVISIONING
 from tests.service.audit.payloads import PAYLOADS, payload
 from tests.service.keys.carried import Bench, benched, caller
@@ -37,7 +37,7 @@ WITNESS = Witness("witness.example", WITNESS_KEY.public_key().public_bytes_raw()
 async def receipts(bench: Bench) -> dict[str, Receipt]:
     """One of each kind, cosigned."""
     cluster = bench.enclave.replicas[0].cluster.identifier
-    keeper = LogKeeper(bench.worker, bench.enclave, origin(cluster))
+    keeper = LogKeeper(bench.worker, bench.enclave, Witnessing(bench.worker, []), origin(cluster))
     made = {}
     for curve in Curve:
         policy = KeyPolicy(blind_signing=curve is not Curve.ED25519)

@@ -30,7 +30,7 @@ from nsl_client.model import (
     Transaction,
     TreeHead,
 )
-from nsl_protocol.audit.receipt import Receipt
+from nsl_protocol.receipt import Receipt
 
 ChainName = Literal["neo-n3", "neo-x"]
 Curve = Literal["secp256r1", "secp256k1", "ed25519"]

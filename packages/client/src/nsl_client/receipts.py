@@ -5,7 +5,7 @@ steps = verify_receipt(receipt, read_trust(Path("trust.json").read_bytes()))
 assert holds(steps), [step for step in steps if step.verdict != "ok"]
 """
 
-from nsl_protocol.audit.receipt import (
+from nsl_protocol.receipt import (
     Receipt,
     Step,
     Trust,

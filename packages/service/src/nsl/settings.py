@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nsl.kit.errors import Malformed
+from nsl_protocol.audit.heads import Witness
+from nsl_protocol.errors import CodecError
 
 NETWORKS = ("devnet", "testnet", "mainnet")
 SGX_MODES = ("hw", "sim")
@@ -62,6 +64,7 @@ class Settings:
     sgx_mode: str
     simulated_root: Path | None
     pccs_url: str | None
+    witnesses: tuple[tuple[Witness, str], ...]
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -102,6 +105,7 @@ class Settings:
             sgx_mode=_one_of(environment, "NSL_SGX_MODE", SGX_MODES, "hw"),
             simulated_root=_simulated_root(environment),
             pccs_url=environment.get("NSL_PCCS_URL"),
+            witnesses=_witnesses(environment),
         )
 
 
@@ -110,6 +114,22 @@ def needed(value: str | None, variable: str) -> str:
     if not value:
         raise BadSetting(f"{variable} is not set, and this command needs it.")
     return value
+
+
+def _witnesses(environment: Mapping[str, str]) -> tuple[tuple[Witness, str], ...]:
+    """Key and address of each."""
+    return tuple(_witness(each.strip()) for each in environment.get("NSL_WITNESSES", "").split(",") if each.strip())
+
+
+def _witness(text: str) -> tuple[Witness, str]:
+    key, _, url = text.partition("@")
+    try:
+        witness = Witness.parse(key)
+    except CodecError as error:
+        raise BadSetting(f"NSL_WITNESSES is KEY@URL, or several with commas between them: {text!r} {error}.") from error
+    if not url.startswith(("http://", "https://")):
+        raise BadSetting(f"NSL_WITNESSES: the address of {witness.name} begins with http:// or https://.")
+    return witness, url
 
 
 def _simulated_root(environment: Mapping[str, str]) -> Path | None:

@@ -20,8 +20,9 @@ from nsl.adapters.neo_x import NeoX
 from nsl.adapters.networks import N3_NETWORKS, NEO_X_NETWORKS, PublicNetwork, chosen
 from nsl.adapters.pccs import Pccs
 from nsl.adapters.redis import Redis, RedisAttempts, RedisBus, RedisLimiter, RedisSingleUse
+from nsl.adapters.witnesses import HttpWitness
 from nsl.attestation.service import Attestation, Enclaves
-from nsl.audit.service import Log, LogKeeper
+from nsl.audit.service import Log, LogKeeper, Witnessing
 from nsl.http import tls
 from nsl.http.app import Layers, application
 from nsl.http.gateway import Application, Policy
@@ -289,9 +290,14 @@ async def work(settings: Settings) -> None:
         key_enclave(settings, database) as enclave,
         enclave.attending(),
         chains(settings) as found,
+        AsyncExitStack() as stack,
     ):
+        witnesses = [await stack.enter_async_context(HttpWitness(witness, url)) for witness, url in settings.witnesses]
+        witnessing = Witnessing(database, witnesses)
+        log_origin = origin(trust(settings).constitution().cluster)
         steps = {
-            "audit": LogKeeper(database, enclave, origin(trust(settings).constitution().cluster)).step,
+            "audit": LogKeeper(database, enclave, witnessing, log_origin).step,
+            "witnesses": witnessing.step,
             "keys": KeyLives(database, Lifecycle(database, enclave)).step,
             "logout": LogoutNotices(database, enclave, settings.issuer).step,
         }

@@ -13,7 +13,8 @@ from uuid import UUID
 
 from nsl_enclave.kernel.clock import random_bytes
 from nsl_enclave.kme.state import Root
-from nsl_protocol.audit.leaves import SALT_BYTES, EnclaveLeaf, MarkedLeaf, commitment, encode_leaf
+from nsl_protocol.audit.leaves import SALT_BYTES, EnclaveLeaf, commitment, encode_leaf
+from nsl_protocol.enclave.fields import MarkedLeaf
 from nsl_protocol.enclave.log import LEAVES_FETCHED_MAX, LEAVES_KEPT_MAX, GetLeaves, LeavesKept
 from nsl_protocol.enclave.messages import SignOrder
 from nsl_protocol.enclave.wrapped import KeyName

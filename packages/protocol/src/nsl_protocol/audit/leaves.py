@@ -13,7 +13,6 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta, Struct
 
-from nsl_protocol.enclave.fields import Id16, Message
 from nsl_protocol.errors import CodecError
 
 LEAF_BYTES_MAX = 4096
@@ -91,14 +90,6 @@ class LostLeaves(Struct, frozen=True, forbid_unknown_fields=True, tag_field="sou
 
 
 type Leaf = HostLeaf | EnclaveLeaf | LostLeaves
-
-
-class MarkedLeaf(Message, frozen=True):
-    """A leaf as an enclave gives it out: with the MAC that its cluster knows it by, and its commitment's salt."""
-
-    content: Annotated[bytes, Meta(max_length=LEAF_BYTES_MAX)]
-    mac: Annotated[bytes, Meta(min_length=32, max_length=32)]
-    salt: Id16
 
 
 class Place(Struct, frozen=True):

@@ -4,6 +4,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from nsl_protocol.audit.leaves import LEAF_BYTES_MAX
+
 type Id16 = Annotated[bytes, Meta(min_length=16, max_length=16)]
 type Bytes32 = Annotated[bytes, Meta(min_length=32, max_length=32)]
 type Wrapped = Annotated[bytes, Meta(min_length=1, max_length=8192)]
@@ -17,3 +19,11 @@ type Signature64 = Annotated[bytes, Meta(min_length=64, max_length=64)]
 
 class Message(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=True):
     """Base of every body: an array whose first element is the type's name."""
+
+
+class MarkedLeaf(Message, frozen=True):
+    """A leaf as an enclave gives it out: with the MAC that its cluster knows it by, and its commitment's salt."""
+
+    content: Annotated[bytes, Meta(max_length=LEAF_BYTES_MAX)]
+    mac: Annotated[bytes, Meta(min_length=32, max_length=32)]
+    salt: Id16

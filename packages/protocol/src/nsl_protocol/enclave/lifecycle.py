@@ -9,8 +9,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from nsl_protocol.audit.leaves import MarkedLeaf
-from nsl_protocol.enclave.fields import Message, Wrapped
+from nsl_protocol.enclave.fields import MarkedLeaf, Message, Wrapped
 from nsl_protocol.enclave.wrapped import KeyName
 
 DAY_SECONDS = 86_400

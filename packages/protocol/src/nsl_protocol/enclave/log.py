@@ -9,9 +9,9 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from nsl_protocol.audit.leaves import LEAF_BYTES_MAX, Count, MarkedLeaf
+from nsl_protocol.audit.leaves import LEAF_BYTES_MAX, Count
 from nsl_protocol.audit.merkle import Hash
-from nsl_protocol.enclave.fields import Bytes32, Id16, Message, Signature64, Wrapped
+from nsl_protocol.enclave.fields import Bytes32, Id16, MarkedLeaf, Message, Signature64, Wrapped
 
 LEAVES_AT_ONCE_MAX = 1024
 LEAVES_KEPT_MAX = 16_384

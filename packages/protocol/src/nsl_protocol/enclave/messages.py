@@ -10,7 +10,6 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from nsl_protocol.audit.leaves import MarkedLeaf
 from nsl_protocol.enclave.agreement import (
     Accept,
     Ack,
@@ -31,7 +30,7 @@ from nsl_protocol.enclave.agreement import (
     Shown,
     TakeLease,
 )
-from nsl_protocol.enclave.fields import Bytes32, Id16, Message, Payload, Wrapped
+from nsl_protocol.enclave.fields import Bytes32, Id16, MarkedLeaf, Message, Payload, Wrapped
 from nsl_protocol.enclave.lifecycle import ChangeKey, KeyChanged
 from nsl_protocol.enclave.log import AppendLeaves, GetLeaves, HeadSigned, LeavesAppended, LeavesKept, SignHead
 from nsl_protocol.enclave.membership import (

@@ -14,10 +14,10 @@ from nsl.audit.model import Head
 from nsl.audit.service import Inclusion, Log, Receipt
 from nsl.identity.model import Caller, Requires, Scope
 from nsl_protocol.audit.heads import parse_signed_head
-from nsl_protocol.audit.receipt import VERSION, EvidenceOf, SignatureOf, TransactionOf
-from nsl_protocol.audit.receipt import Receipt as Bundle
 from nsl_protocol.enclave.messages import Curve
 from nsl_protocol.enclave.signed import read_signable, transaction_of
+from nsl_protocol.receipt import VERSION, EvidenceOf, SignatureOf, TransactionOf
+from nsl_protocol.receipt import Receipt as Bundle
 
 LEAVES_MAX = 1000
 _ORIGIN_START = len("neo-service-layer/")

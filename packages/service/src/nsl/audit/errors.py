@@ -5,9 +5,11 @@ ReceiptUnknown  404  nothing was signed under that id, or for another tenant
 NotInLogYet     503  it is written down, and comes into the log within seconds
 NoHeadYet       503  the log is empty: nothing was signed yet
 SizeUnknown     422  the log has never had that size, or not yet
+WitnessDown     503  a witness does not answer: heads go without its cosignature meanwhile
+WitnessRefused  403  a witness does not cosign a head: it may have been shown another history
 """
 
-from nsl.kit.errors import Missing, Unavailable, Unprocessable
+from nsl.kit.errors import Denied, Missing, Unavailable, Unprocessable
 
 
 class RecordUnknown(Missing):
@@ -28,3 +30,11 @@ class NoHeadYet(Unavailable):
 
 class SizeUnknown(Unprocessable):
     code = "TREE_SIZE_UNKNOWN"
+
+
+class WitnessDown(Unavailable):
+    code = "WITNESS_UNAVAILABLE"
+
+
+class WitnessRefused(Denied):
+    code = "WITNESS_REFUSED"

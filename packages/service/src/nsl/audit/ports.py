@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from nsl.audit.model import Evidence
+from nsl_protocol.audit.heads import Line, SignedHead
 from nsl_protocol.enclave.log import HeadSigned, LeavesAppended, LeavesKept, Lost, ToAppend
 
 
@@ -25,3 +26,16 @@ class LogEnclave(Protocol):
 
     async def evidence(self, nonce: bytes) -> Evidence:
         """That the log key is an enclave's, by the replica that answers."""
+
+
+class Witness(Protocol):
+    """Somebody else, who cosigns heads."""
+
+    name: str
+
+    async def cosign(self, old: int, proof: tuple[bytes, ...], signed: SignedHead) -> Line | int:
+        """Its line; or the size that it knows the log at, where that is not ``old``.
+
+        Raises:
+            WitnessDown, WitnessRefused
+        """

@@ -56,6 +56,12 @@ INSERT INTO audit_nodes (level, index, hash) VALUES (%(level)s, %(index)s, %(has
 INSERT INTO audit_heads (size, root, log_key, note) VALUES (%(size)s, %(root)s, %(log_key)s, %(note)s)
 ON CONFLICT (size) DO NOTHING
 
+-- name: lock_note
+SELECT note FROM audit_heads WHERE size = %(size)s FOR UPDATE
+
+-- name: replace_note
+UPDATE audit_heads SET note = %(note)s WHERE size = %(size)s
+
 -- name: head
 -- The newest, or that of a size.
 SELECT size, root, log_key, note, signed_at FROM audit_heads

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from nsl.audit.model import Batch, Evidence, Head, Leaf, LogPlace, SignatureMade
 from nsl.kit.db import Connection, fetch_all, fetch_one, load_queries
-from nsl_protocol.audit.leaves import MarkedLeaf
+from nsl_protocol.audit.heads import Line, parse_signed_head
+from nsl_protocol.enclave.fields import MarkedLeaf
 
 _QUERIES = load_queries("nsl.audit")
 
@@ -108,6 +109,14 @@ async def insert_head(connection: Connection, size: int, root: bytes, log_key: b
     """Keep a head; one of that size that is there stays."""
     parameters = {"size": size, "root": root, "log_key": log_key, "note": note}
     await connection.execute(_QUERIES["insert_head"], parameters)
+
+
+async def add_line(connection: Connection, size: int, line: Line) -> None:
+    """A witness has put its name to the head of that size."""
+    row = await fetch_one(connection, _QUERIES["lock_note"], {"size": size})
+    if row is not None:
+        note = parse_signed_head(row["note"]).with_line(line).note
+        await connection.execute(_QUERIES["replace_note"], {"size": size, "note": note})
 
 
 async def evidence(connection: Connection, log_key: bytes, at: datetime) -> Evidence | None:

@@ -3,12 +3,15 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nsl.cli.connection import AsJson, Credentials, connect
 from nsl.cli.output import explained, fail, show_json, show_list, show_record
+
+if TYPE_CHECKING:
+    from nsl.cli.monitor import Finding
 
 app = typer.Typer(no_args_is_help=True, help="The audit log: heads, records, proofs and receipts.")
 
@@ -145,3 +148,85 @@ def export(
         finally:
             if out is not None:
                 stream.close()
+
+
+@app.command()
+def monitor(
+    log_key: Annotated[list[str], typer.Option(help="Of the log, hex: from the enclave's evidence. May be repeated.")],
+    state: Annotated[Path, typer.Option(help="Where the monitor keeps what it has seen.")],
+    witness: Annotated[list[str] | None, typer.Option(help="Address of a witness to compare with.")] = None,
+    evidence: Annotated[Path | None, typer.Option(help="A folder for the signed heads that contradict.")] = None,
+    once: Annotated[bool, typer.Option("--once", help="Look once, and end: status 1 if anything is wrong.")] = False,
+    interval_seconds: Annotated[float, typer.Option(min=1, help="Between two looks.")] = 30.0,
+    credentials: Credentials = None,
+    as_json: AsJson = False,
+) -> None:
+    """Follow the audit log and its witnesses; report what cannot be true of one history. Run it where nobody else can.
+
+    Example: nsl audit monitor --log-key KEY --state monitor.json --witness http://127.0.0.1:8400 --once
+    """
+    import asyncio
+
+    from nsl.cli.monitor import Monitor
+    from nsl.kit.clock import pause
+
+    with explained(), connect(credentials) as client:
+        following = Monitor(client, [bytes.fromhex(each) for each in log_key], witness or [], state)
+        while True:
+            findings = following.look()
+            _report(findings, evidence)
+            record = {"read": following.seen.read, "lost": following.seen.lost, "wrong": findings}
+            if as_json or findings or once:
+                show_json(record) if as_json else show_record(record, as_json=False)
+            if once or findings:
+                raise typer.Exit(1 if findings else 0)
+            asyncio.run(pause(interval_seconds))
+
+
+def _report(findings: "list[Finding]", folder: Path | None) -> None:
+    if folder is None or not findings:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, finding in enumerate(findings):
+        for which, note in enumerate(finding.heads):
+            (folder / f"finding-{number}-head-{which}.txt").write_text(note, encoding="utf-8")
+
+
+@app.command("witness-key")
+def witness_key(
+    name: Annotated[str, typer.Argument(help="The witness' name, such as a domain of yours.")],
+    out: Annotated[Path, typer.Option(help="Where to keep the key, mode 0600.")],
+    as_json: AsJson = False,
+) -> None:
+    """Make a witness' key, and print what others verify its cosignatures by.
+
+    Example: nsl audit witness-key witness.example --out witness.key
+    """
+    from nsl.cli.witness import WitnessKey
+
+    with explained():
+        made = WitnessKey.make(name, out)
+        show_record({"name": name, "verifier_key": made.public.text}, as_json=as_json)
+
+
+@app.command()
+def witness(
+    key: Annotated[Path, typer.Option(help="As `nsl audit witness-key` made it.")],
+    log: Annotated[list[str], typer.Option(help="ORIGIN=KEY of a log to follow, the key in hex. May be repeated.")],
+    state: Annotated[Path, typer.Option(help="Where it keeps what it has cosigned: never lose it.")],
+    listen: Annotated[str, typer.Option(help="HOST:PORT.")] = "127.0.0.1:8400",
+) -> None:
+    """Be a witness: cosign heads of a log as long as each continues the last. Run it apart from the layer.
+
+    Speaks c2sp.org/tlog-witness. Example: nsl audit witness --key witness.key --log ORIGIN=KEY --state witness.json
+    """
+    import uvicorn
+
+    from nsl.cli.witness import WitnessApplication, WitnessKey, logs_of
+
+    with explained():
+        application = WitnessApplication(WitnessKey.read(key), logs_of(log), state)
+        host, _, port = listen.rpartition(":")
+        if not host or not port.isdigit():
+            fail(f"--listen is HOST:PORT, not {listen!r}.")
+        uvicorn.run(application, host=host, port=int(port), log_level="warning", lifespan="off", access_log=False)

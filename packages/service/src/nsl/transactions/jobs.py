@@ -32,7 +32,7 @@ from nsl.transactions.model import (
 from nsl.transactions.ports import Chain, Draft, Expected, Sending, SignedBytes, Signer, Unsigned
 from nsl.transactions.ports import Rejected as CannotBuild
 from nsl.transactions.store import SignedOrder
-from nsl_protocol.audit.leaves import MarkedLeaf
+from nsl_protocol.enclave.fields import MarkedLeaf
 from nsl_protocol.enclave.messages import (
     Refused,
     Signable,

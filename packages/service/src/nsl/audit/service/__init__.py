@@ -2,5 +2,6 @@
 
 from nsl.audit.service.keeping import LogKeeper
 from nsl.audit.service.reading import Inclusion, Log, Receipt
+from nsl.audit.service.witnessing import Witnessing
 
-__all__ = ["Inclusion", "Log", "LogKeeper", "Receipt"]
+__all__ = ["Inclusion", "Log", "LogKeeper", "Receipt", "Witnessing"]

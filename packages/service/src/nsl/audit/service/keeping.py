@@ -16,6 +16,7 @@ from prometheus_client import Counter, Gauge
 from nsl.audit import store
 from nsl.audit.model import Batch, Gap, LogPlace, batch, taken_of_runs
 from nsl.audit.ports import LogEnclave
+from nsl.audit.service.witnessing import Witnessing
 from nsl.audit.store import FetchedLeaf
 from nsl.kit.clock import monotonic, now, random_bytes, unix_seconds
 from nsl.kit.db import Connection, Database
@@ -25,8 +26,8 @@ from nsl_protocol.audit.heads import Head, SignedHead, log_line
 from nsl_protocol.audit.leaves import EnclaveLeaf, read_leaf
 from nsl_protocol.audit.merkle import leaf_hash, perfect_root
 from nsl_protocol.audit.proofs import LEVEL_STEP
-from nsl_protocol.audit.receipt import evidence_nonce
 from nsl_protocol.enclave.log import LEAVES_AT_ONCE_MAX, LeavesAppended, LeavesKept, Lost, ToAppend
+from nsl_protocol.receipt import evidence_nonce
 
 #: until then, what is missing may still be on its way from an enclave into the database
 GAP_SECONDS: Final = 3.0
@@ -39,6 +40,7 @@ EVIDENCE_KEPT: Final = timedelta(days=1)
 _BATCHES_MAX: Final = 16
 
 _size = Gauge("nsl_audit_log_leaves", "Leaves in the audit log.")
+_advanced = Gauge("nsl_audit_log_advanced_timestamp_seconds", "When nothing was left to bring into the audit log.")
 _held = Gauge("nsl_audit_log_held", "Leaves that wait for earlier ones of their run.")
 _lost = Counter("nsl_audit_log_lost_total", "Leaves that no enclave and no row has.")
 _fetched = Counter("nsl_audit_log_fetched_total", "Leaves that only the enclave still had.")
@@ -48,9 +50,10 @@ _log = structlog.get_logger("nsl.audit")
 class LogKeeper:
     """Works as the worker's role, for all tenants."""
 
-    def __init__(self, database: Database, enclave: LogEnclave, origin: str) -> None:
+    def __init__(self, database: Database, enclave: LogEnclave, witnessing: Witnessing, origin: str) -> None:
         self._database = database
         self._enclave = enclave
+        self._witnessing = witnessing
         self._origin = origin
         self._gaps: dict[bytes, tuple[int, float]] = {}
         self._swept_at = monotonic()
@@ -66,6 +69,7 @@ class LogKeeper:
         await self._sign_head(at)
         _size.set(at.size)
         _held.set(len(at.held))
+        _advanced.set(now().timestamp())
         if monotonic() - self._swept_at > SWEEP_SECONDS:
             await self._sweep()
         return at.size - before
@@ -199,7 +203,8 @@ class LogKeeper:
             return
         signed = await self._enclave.sign_head(at.wrapped)
         head = Head(self._origin, signed.size, signed.root)
-        note = SignedHead(head, (log_line(self._origin, signed.log_key, signed.signature),)).note
+        line = log_line(self._origin, signed.log_key, signed.signature)
+        note = (await self._witnessing.cosigned(SignedHead(head, (line,)))).note
         async with self._database.transaction() as connection:
             await store.insert_head(connection, signed.size, signed.root, signed.log_key, note)
         await self._show(signed.log_key)

@@ -1,19 +1,16 @@
 """The log as it is read: heads, proofs, leaves, receipts."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 from uuid import UUID
 
 from nsl.audit import store
 from nsl.audit.errors import NoHeadYet, NotInLogYet, ReceiptUnknown, RecordUnknown, SizeUnknown
 from nsl.audit.model import Evidence, Head, SignatureMade
+from nsl.audit.service.proofs import proof
 from nsl.audit.store import KeptLeaf
 from nsl.identity.errors import PlatformOnly
 from nsl.kit.db import Connection, Database
-from nsl_protocol.audit.proofs import LEVEL_STEP, Kept, Span, consistency_spans, inclusion_spans, kept_for, root_of
-
-_BLOCK: Final = 1 << LEVEL_STEP
+from nsl_protocol.audit.proofs import consistency_spans, inclusion_spans
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +55,7 @@ class Log:
                 raise SizeUnknown(
                     f"Give from <= to <= {newest.size}, which is how many leaves the log has.", field="to"
                 )
-            return await _proof(connection, consistency_spans(former, size))
+            return await proof(connection, consistency_spans(former, size))
 
     async def inclusion(self, tenant: UUID, record: UUID) -> Inclusion:
         """Where a record of the tenant's stands, under the first head that has it.
@@ -112,23 +109,5 @@ async def _included(connection: Connection, record: UUID) -> Inclusion | None:
     head = None if leaf.position is None else await store.head_with(connection, leaf.position)
     if leaf.position is None or head is None:
         raise NotInLogYet("The record is written down, and comes into the log within seconds: ask again.")
-    proof = await _proof(connection, inclusion_spans(leaf.position, head.size))
-    return Inclusion(leaf, leaf.position, proof, head)
-
-
-async def _proof(connection: Connection, spans: Sequence[Span]) -> tuple[bytes, ...]:
-    blocks = await _blocks(connection, spans)
-
-    def read(kept: Kept) -> Sequence[bytes]:
-        start = kept.first % _BLOCK
-        return blocks[kept.level, kept.first // _BLOCK][start : start + kept.length]
-
-    return tuple(root_of(span, read) for span in spans)
-
-
-async def _blocks(connection: Connection, spans: Sequence[Span]) -> Mapping[tuple[int, int], list[bytes]]:
-    """Everything that is kept for a proof, 256 hashes at a time: those beside each other are read once."""
-    places = {(kept.level, kept.first // _BLOCK) for span in spans for kept in kept_for(span)}
-    return {
-        (level, block): await store.hashes(connection, level, block * _BLOCK, _BLOCK) for level, block in sorted(places)
-    }
+    hashes = await proof(connection, inclusion_spans(leaf.position, head.size))
+    return Inclusion(leaf, leaf.position, hashes, head)

@@ -69,7 +69,8 @@ async def _session(options: UpOptions, staying: asyncio.Event, stopping: asyncio
         else:
             _say(f"\nThe Neo Service Layer is ready after {stack.ready_seconds:.1f} s: {stack.base_url}/docs")
             _say(f"Console: {stack.base_url}/console")
-            _say(f"Credentials of the platform administrator: {stack.credentials}\n")
+            _say(f"Credentials of the platform administrator: {stack.credentials}")
+            _say(f"What verifies a receipt: nsl verify receipt.json --trust {stack.trust}\n")
         status = 0
         if options.tour:
             result = await run_tour(stack, _progress)
@@ -97,6 +98,7 @@ def _ready(stack: Stack) -> dict[str, Any]:
         "base_url": stack.base_url,
         "console": f"{stack.base_url}/console",
         "credentials": str(stack.credentials),
+        "trust": str(stack.trust),
         "ready_seconds": round(stack.ready_seconds, 3),
         "rpc": {name: node.url for name, node in chains.items() if node is not None},
     }

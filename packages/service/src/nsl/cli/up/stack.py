@@ -31,6 +31,7 @@ from nsl.cli.up.process import (
 )
 from nsl.cli.up.state import CREDENTIALS, StateFolder
 from nsl.cli.up.supervisor import Progress, Supervisor
+from nsl.cli.up.witness import TRUST, DevelopmentWitness, log_key_of, write_trust
 from nsl.kit import migrate
 from nsl.kit.clock import monotonic, pause
 from nsl.kit.errors import Failure
@@ -124,6 +125,11 @@ class Stack:
         return self.state.path / CREDENTIALS
 
     @property
+    def trust(self) -> Path:
+        """The file that `nsl verify --trust` takes."""
+        return self.state.path / TRUST
+
+    @property
     def n3(self) -> N3Node | None:
         """The private Neo N3 node, on the devnet."""
         return self._n3
@@ -169,6 +175,7 @@ class Stack:
             "NSL_WORKER_METRICS_PORT": str(self._worker_metrics_port),
             "NSL_ISSUER": self.base_url,
             "NSL_MAIL_DIR": str(self.state.path / MAIL),
+            "NSL_WITNESSES": self.witness.setting,
         }
         chosen = {name: os.environ[name] for name in OPERATORS_OWN if name in os.environ}
         return chosen | found | self.cluster.environment() | self._chains() | dict(self.options.environment)
@@ -194,6 +201,7 @@ class Stack:
             self._network = await settings_of(self.options.network)
         await _together(*parts)
         await self._establish()
+        await self._start_witness()
         await _together(self._start_service(API), self._start_service(WORKER_PROCESS), self._bootstrap())
         await self._until_ready()
 
@@ -224,6 +232,13 @@ class Stack:
         self._progress(f"key enclave is ready, simulated ({', '.join(layers) or 'no isolation layers'}); {done}")
         if len(self.kmes) == 1:
             self._progress("one key enclave alone cannot notice an older database with its seal of then; three can")
+
+    async def _start_witness(self) -> None:
+        """Begin to be watched, and say what a verifier may trust."""
+        self.witness = DevelopmentWitness.at(self.state)
+        log_key = await log_key_of(self.cluster, self.kmes[0].port)
+        await self._supervisor.start(self.witness.spec(self.cluster.trust().constitution().cluster, log_key))
+        write_trust(self.trust, self.cluster, self.witness)
 
     async def _start_n3(self) -> None:
         node = N3Node.at(self.state, block_time_ms=self.options.n3_block_time_ms)

@@ -15,25 +15,28 @@ from nsl.cli.up.faucet import Payment, Rpc, pay_n3, pay_neox
 from nsl.cli.up.n3 import N3Node
 from nsl.cli.up.neox import NeoxNode
 from nsl.cli.up.stack import Stack
-from nsl.kit.clock import monotonic
+from nsl.kit.clock import monotonic, pause
 from nsl.kit.errors import Failure
 from nsl.ledger.model import GAS_N3, GAS_NEO_X, NEO_N3, Asset, format_amount
 from nsl_client import AsyncClient, NslError, Timeout, TransactionFailed
 from nsl_client.calls import ChainName, Curve
 from nsl_client.model import Key, Transaction
+from nsl_client.receipts import Trust, Verdict, holds, read_trust, verify_receipt
 from nsl_protocol.n3.address import ScriptHash
 
 SCOPES: Final = (
     "keys:create", "keys:read", "keys:sign", "transactions:create", "transactions:read", "ledger:read",
 )  # fmt: skip
 TRANSFER_TIMEOUT_SECONDS: Final = 60
+RECEIPT_TIMEOUT_SECONDS: Final = 15
+POLL_SECONDS: Final = 0.2
 
 type Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Transfer:
-    """One transfer as it happened. Amounts are decimal text; ``fee`` is in GAS."""
+    """One transfer as it happened. Amounts are decimal text; ``fee`` is in GAS; ``receipt``: verified, if it was."""
 
     chain: str
     kind: str
@@ -46,6 +49,7 @@ class Transfer:
     fee: str | None
     state: str
     seconds: float
+    receipt: str = ""
 
     def document(self) -> dict[str, Any]:
         """As ``--json`` prints it."""
@@ -92,11 +96,13 @@ class TourResult:
     def print(self) -> None:
         """A table for people."""
         table = Table(title="The tour: real transfers, checked on the nodes themselves")
-        for name in ("what", "hash", "block", "fee (GAS)", "seconds"):
+        for name in ("what", "hash", "block", "fee (GAS)", "seconds", "receipt"):
             table.add_column(name, overflow="fold")
         for each in self.transfers:
             what = f"{each.amount} {each.asset} on {each.chain}: {each.state}"
-            table.add_row(what, each.hash or "", str(each.block_height or ""), each.fee or "", f"{each.seconds:.1f}")
+            table.add_row(
+                what, each.hash or "", str(each.block_height or ""), each.fee or "", f"{each.seconds:.1f}", each.receipt
+            )
         console = Console()
         console.print(table)
         for claim in self.claims:
@@ -162,12 +168,13 @@ async def _tour(stack: Stack, progress: Progress) -> TourResult:
         tenant = await platform.tenants.create("Tour")
         made = await platform.clients.create("tour", SCOPES, tenant_id=tenant.id)
     left_out: dict[str, str] = {}
+    trust = read_trust(stack.trust.read_bytes())
     async with AsyncClient(stack.base_url, made.client_id, made.client_secret) as client:
         parts = []
         if stack.n3 is not None:
-            parts.append(_told(_tour_n3(client, stack.n3, progress)))
+            parts.append(_told(_tour_n3(client, stack.n3, progress, trust)))
         if stack.neox is not None:
-            parts.append(_told(_tour_neox(client, stack.neox, progress)))
+            parts.append(_told(_tour_neox(client, stack.neox, progress, trust)))
         else:
             left_out["neo-x"] = "Its development node needs Node.js and `make install`."
             progress(f"tour: Neo X is left out. {left_out['neo-x']}")
@@ -188,24 +195,24 @@ async def _told(part: Awaitable[TourResult]) -> TourResult:
         return TourResult(0.0, [], [], [str(error)])
 
 
-async def _tour_n3(client: AsyncClient, node: N3Node, progress: Progress) -> TourResult:
+async def _tour_n3(client: AsyncClient, node: N3Node, progress: Progress, trust: Trust) -> TourResult:
     progress("tour: a Neo N3 key in the enclave, funded from the devnet's genesis account")
     sender = await client.keys.create("tour-n3", "secp256r1")
     address = sender.addresses["neo-n3"]
     await pay_n3(
         node, [Payment(address, 100 * 10**8, str(GAS_N3.contract)), Payment(address, 100, str(NEO_N3.contract))]
     )
-    guide = _Guide(client, _N3Reader(node), progress, "neo-n3", "secp256r1", GAS_N3)
+    guide = _Guide(client, _N3Reader(node), progress, trust, "neo-n3", "secp256r1", GAS_N3)
     await guide.send(sender, GAS_N3, "12.5")
     await guide.send(sender, NEO_N3, "7")
     return guide.result()
 
 
-async def _tour_neox(client: AsyncClient, node: NeoxNode, progress: Progress) -> TourResult:
+async def _tour_neox(client: AsyncClient, node: NeoxNode, progress: Progress, trust: Trust) -> TourResult:
     progress("tour: a Neo X key in the enclave, funded from the devnet's genesis account")
     sender = await client.keys.create("tour-neox", "secp256k1")
     await pay_neox(node, [Payment(sender.addresses["neo-x"], 100 * 10**18)])
-    guide = _Guide(client, _NeoXReader(node), progress, "neo-x", "secp256k1", GAS_NEO_X)
+    guide = _Guide(client, _NeoXReader(node), progress, trust, "neo-x", "secp256k1", GAS_NEO_X)
     await guide.send(sender, GAS_NEO_X, "2.25")
     return guide.result()
 
@@ -214,11 +221,19 @@ class _Guide:
     """Makes transfers on one chain to fresh recipients and compares balances before and after."""
 
     def __init__(
-        self, client: AsyncClient, reader: _Reader, progress: Progress, chain: ChainName, curve: Curve, gas: Asset
+        self,
+        client: AsyncClient,
+        reader: _Reader,
+        progress: Progress,
+        trust: Trust,
+        chain: ChainName,
+        curve: Curve,
+        gas: Asset,
     ) -> None:
         self._client = client
         self._reader = reader
         self._progress = progress
+        self._trust = trust
         self._chain: ChainName = chain
         self._curve: Curve = curve
         self._gas = gas
@@ -252,12 +267,26 @@ class _Guide:
             done = await self._client.transactions.get(made.id)
             self._problems.append(str(ended))
         seconds = monotonic() - began
-        self._note(done, address, seconds)
+        receipt = await self._verified(done) if done.state == "confirmed" else ""
+        self._note(done, address, seconds, receipt)
         self._progress(f"tour: {amount} {asset.symbol} on {self._chain} {done.state} in {seconds:.1f} s")
         if done.state == "confirmed":
             await self._compare(done, address, asset, before)
 
-    def _note(self, done: Transaction, sender: str, seconds: float) -> None:
+    async def _verified(self, done: Transaction) -> str:
+        """Check the receipt as anybody would, once the witness has cosigned its head."""
+        until = monotonic() + RECEIPT_TIMEOUT_SECONDS
+        while True:
+            steps = verify_receipt(await self._client.audit.receipt(done.id), self._trust)
+            if holds(steps):
+                return "verified"
+            if monotonic() > until:
+                failed = [f"{step.name}: {step.detail}" for step in steps if step.verdict is Verdict.FAILED]
+                self._problems.append(f"the receipt of {done.hash} does not hold: {'; '.join(failed)}")
+                return ""
+            await pause(POLL_SECONDS)
+
+    def _note(self, done: Transaction, sender: str, seconds: float, receipt: str) -> None:
         self._transfers.append(
             Transfer(
                 chain=done.chain,
@@ -271,6 +300,7 @@ class _Guide:
                 fee=done.fee,
                 state=done.state,
                 seconds=round(seconds, 3),
+                receipt=receipt,
             )
         )
 

@@ -14,7 +14,8 @@ from nsl.identity.store import AuditEvent, StoredLeaf
 from nsl.kit.clock import now, random_bytes
 from nsl.kit.db import Connection, Database
 from nsl.kit.ids import new_id
-from nsl_protocol.audit.leaves import SALT_BYTES, HostLeaf, MarkedLeaf, commitment, encode_leaf, place_of
+from nsl_protocol.audit.leaves import SALT_BYTES, HostLeaf, commitment, encode_leaf, place_of
+from nsl_protocol.enclave.fields import MarkedLeaf
 
 _log = structlog.get_logger("nsl.audit")
 _events = Counter("nsl_audit_events_total", "Acts written down, by action.", ["action"])

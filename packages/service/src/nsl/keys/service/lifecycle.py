@@ -19,7 +19,7 @@ from nsl.kit.clock import now
 from nsl.kit.db import Database
 from nsl.kit.errors import Denied, Unavailable
 from nsl.kit.ids import new_id
-from nsl_protocol.audit.leaves import MarkedLeaf
+from nsl_protocol.enclave.fields import MarkedLeaf
 from nsl_protocol.enclave.lifecycle import KeyChange, KeyState
 from nsl_protocol.enclave.wrapped import KeyName
 

@@ -1,0 +1,172 @@
+"""A witness and a monitor against a log whose host holds the real log key."""
+
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import pytest
+
+from nsl.adapters.witnesses import HttpWitness
+from nsl.audit.errors import WitnessDown, WitnessRefused
+from nsl.cli.monitor import Monitor, MonitorUnreadable
+from nsl.cli.witness import WitnessApplication, WitnessKey, WitnessUnreadable, logs_of
+from nsl_protocol.audit.heads import Line, Witness, parse_line, parse_signed_head
+from nsl_protocol.audit.witness import BODY_BYTES_MAX, AddCheckpoint
+from tests.support.log import LOG_KEY, ORIGIN, HostedLog, leaf
+
+HONEST = HostedLog([leaf(number) for number in range(20)])
+OTHER = HostedLog([*(leaf(number) for number in range(9)), leaf(9, "refusal"), *map(leaf, range(10, 20))])
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> WitnessKey:
+    return WitnessKey.make("witness.example", tmp_path / "key.json")
+
+
+@pytest.fixture
+def application(key: WitnessKey, tmp_path: Path) -> WitnessApplication:
+    return WitnessApplication(key, logs_of([f"{ORIGIN}={LOG_KEY.hex()}"]), tmp_path / "state.json")
+
+
+@pytest.fixture
+async def http(application: WitnessApplication) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(application)  # type: ignore[arg-type]  # it is one
+    async with httpx.AsyncClient(transport=transport, base_url="http://witness") as client:
+        yield client
+
+
+async def add(
+    http: httpx.AsyncClient, log: HostedLog, old: int, size: int, proof: tuple[bytes, ...] | None = None
+) -> Any:
+    hashes = log.proof(old, size) if proof is None else proof
+    return await http.post("/add-checkpoint", content=AddCheckpoint(old, hashes, log.signed(size)).body)
+
+
+async def test_what_continues_is_cosigned_and_remembered(
+    http: httpx.AsyncClient, key: WitnessKey, tmp_path: Path
+) -> None:
+    for old, size in ((0, 5), (5, 5), (5, 16), (16, 20)):
+        answer = await add(http, HONEST, old, size)
+        assert answer.status_code == 200, answer.text
+        signed = HONEST.signed(size).with_line(parse_line(answer.text.rstrip("\n")))
+        assert key.public.cosigned_at(signed) is not None
+    shown = await http.get("/checkpoint", params={"origin": ORIGIN})
+    assert parse_signed_head(shown.text).head == HONEST.signed(20).head
+    again = WitnessApplication(WitnessKey.read(tmp_path / "key.json"), {}, tmp_path / "state.json")
+    assert again._known[ORIGIN].head.size == 20
+
+
+async def test_another_history_is_refused_whatever_proof_comes_with_it(http: httpx.AsyncClient) -> None:
+    assert (await add(http, HONEST, 0, 10)).status_code == 200
+    assert (await add(http, OTHER, 10, 20)).status_code == 422
+    assert (await add(http, OTHER, 10, 20, HONEST.proof(10, 20))).status_code == 422
+    same_size = await add(http, OTHER, 10, 10)
+    assert (same_size.status_code, same_size.text) == (409, "10\n")
+    smaller = await add(http, HONEST, 5, 10)
+    assert (smaller.status_code, smaller.text, smaller.headers["content-type"]) == (409, "10\n", "text/x.tlog.size")
+    assert (await add(http, HONEST, 10, 20)).status_code == 200
+
+
+async def test_what_is_not_signed_by_the_log_or_of_no_log_it_follows(http: httpx.AsyncClient, key: WitnessKey) -> None:
+    honest = HONEST.signed(5)
+    foreign = AddCheckpoint(0, (), type(honest)(honest.head, (Line(ORIGIN, b"\0" * 4, b"s" * 64),)))
+    assert (await http.post("/add-checkpoint", content=foreign.body)).status_code == 403
+    unknown = AddCheckpoint(0, (), parse_signed_head(honest.note.replace(ORIGIN, "somebody.else")))
+    assert (await http.post("/add-checkpoint", content=unknown.body)).status_code == 404
+    assert (await http.get("/checkpoint?origin=nobody")).status_code == 404
+    assert (await http.get("/anything")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"old x\n\n", b"old 05\n\n" + HONEST.signed(5).note.encode(), b"\xff", b"x" * (BODY_BYTES_MAX + 1)]
+)
+async def test_what_is_no_request_is_malformed(http: httpx.AsyncClient, body: bytes) -> None:
+    assert (await http.post("/add-checkpoint", content=body)).status_code == 400
+
+
+async def test_the_adapter_learns_the_size_and_believes_no_other_line(http: httpx.AsyncClient, key: WitnessKey) -> None:
+    witness = HttpWitness(key.public, "http://witness")
+    witness._http = http
+    assert isinstance(await witness.cosign(0, (), HONEST.signed(10)), Line)
+    assert await witness.cosign(0, (), HONEST.signed(20)) == 10
+    with pytest.raises(WitnessRefused, match="no beginning"):
+        await witness.cosign(10, OTHER.proof(10, 20), OTHER.signed(20))
+    stranger = HttpWitness(Witness("witness.example", b"k" * 32), "http://witness")
+    stranger._http = http
+    with pytest.raises(WitnessRefused, match="another's name"):
+        await stranger.cosign(10, HONEST.proof(10, 20), HONEST.signed(20))
+    async with HttpWitness(key.public, "http://127.0.0.1:9") as nobody:
+        with pytest.raises(WitnessDown):
+            await nobody.cosign(0, (), HONEST.signed(5))
+
+
+def test_files_that_are_none_say_so(tmp_path: Path, key: WitnessKey) -> None:
+    with pytest.raises(WitnessUnreadable, match="keeps its key"):
+        WitnessKey.make("w", tmp_path / "key.json")
+    (tmp_path / "bad").write_text("{}")
+    with pytest.raises(WitnessUnreadable, match="no witness key"):
+        WitnessKey.read(tmp_path / "bad")
+    (tmp_path / "state").write_text('{"a": "b"}')
+    with pytest.raises(WitnessUnreadable, match="Restore it"):
+        WitnessApplication(key, {}, tmp_path / "state")
+    with pytest.raises(WitnessUnreadable, match="ORIGIN=KEY"):
+        logs_of(["x"])
+
+
+def monitor(log: HostedLog, state: Path) -> Monitor:
+    return Monitor(log, [LOG_KEY], [], state)  # type: ignore[arg-type]  # it answers as the SDK does
+
+
+def test_a_monitor_follows_an_honest_log(tmp_path: Path) -> None:
+    log = HostedLog(HONEST.leaves[:7])
+    assert monitor(log, tmp_path / "m").look() == []
+    log.leaves = HONEST.leaves
+    following = monitor(log, tmp_path / "m")
+    assert following.look() == []
+    assert following.seen.read == 20
+
+
+def test_two_clients_that_are_shown_different_histories_have_the_proof(tmp_path: Path) -> None:
+    """The one who was shown the other history before holds both heads, each signed by the log key."""
+    assert monitor(HostedLog(OTHER.leaves[:12]), tmp_path / "m").look() == []
+    (split, *_) = monitor(HONEST, tmp_path / "m").look()
+    assert split.what == "split view"
+    one, other = map(parse_signed_head, split.heads)
+    assert (one.head, other.head) == (OTHER.signed(12).head, HONEST.signed(20).head)
+    assert monitor(HONEST, tmp_path / "m").look(), "what is wrong is not followed"
+
+
+def test_a_witness_that_saw_another_history_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = httpx.Response(200, text=OTHER.signed(15).note)
+    monkeypatch.setattr(httpx, "get", lambda *_, **__: shown)
+    following = Monitor(HONEST, [LOG_KEY], ["http://w"], tmp_path / "m")  # type: ignore[arg-type]  # as above
+    assert [each.what for each in following.look()] == ["split view"]
+
+
+def test_a_log_that_goes_back_is_noticed(tmp_path: Path) -> None:
+    assert monitor(HONEST, tmp_path / "m").look() == []
+    assert [each.what for each in monitor(HostedLog(HONEST.leaves[:15]), tmp_path / "m").look()] == ["split view"]
+
+
+def test_leaves_that_are_not_those_of_the_tree_are_noticed(tmp_path: Path) -> None:
+    log = HostedLog(HONEST.leaves)
+    honest = log.signed()
+    log.leaves = OTHER.leaves
+    log.audit.tree_head = partial(SimpleNamespace, checkpoint=honest.note)
+    assert [each.what for each in monitor(log, tmp_path / "m").look()] == ["other leaves"]
+
+
+def test_a_run_with_a_gap_is_noticed(tmp_path: Path) -> None:
+    log = HostedLog([leaf(0), leaf(2)])
+    assert [each.what for each in monitor(log, tmp_path / "m").look()] == ["gap"]
+
+
+def test_a_head_by_another_key_is_not_followed(tmp_path: Path) -> None:
+    following = Monitor(HONEST, [b"x" * 32], [], tmp_path / "m")  # type: ignore[arg-type]  # as above
+    assert [each.what for each in following.look()] == ["not signed"]
+    (tmp_path / "m").write_text("[]")
+    with pytest.raises(MonitorUnreadable):
+        monitor(HONEST, tmp_path / "m")
