@@ -5,7 +5,8 @@ builders: the shortest push of a value, arguments in reverse order.
 """
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from enum import IntEnum, IntFlag
 
 from nsl_protocol.errors import CodecError, LimitError
@@ -37,6 +38,7 @@ class Op(IntEnum):
     PUSH16 = 0x20
     ASSERT = 0x39
     SYSCALL = 0x41
+    DROP = 0x45
     PACK = 0xC0
     NEWARRAY0 = 0xC2
 
@@ -184,6 +186,65 @@ def parse_transfer(script: bytes) -> Transfer | None:
         return found if found is not None and found.script() == script else None
     except CodecError:
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class ContractCall:
+    """A call as a script makes it. ``then``: what becomes of its result, ASSERT or DROP; None: it is left on the stack.
+
+    Text among the arguments is bytes, which are the same on the VM.
+    """
+
+    contract: ScriptHash
+    method: str
+    flags: CallFlags
+    arguments: tuple[Value, ...]
+    then: Op | None = None
+
+    def script(self) -> bytes:
+        """The bytes that make it."""
+        made = call(self.contract, self.method, *self.arguments, flags=self.flags)
+        return made if self.then is None else made + op(self.then)
+
+
+def parse_calls(script: bytes) -> tuple[ContractCall, ...] | None:
+    """The calls that a script makes one after the other, if it does nothing else at all; else None."""
+    try:
+        found = tuple(_read_calls(Reader(script)))
+        return found if b"".join(each.script() for each in found) == script else None
+    except (CodecError, UnicodeDecodeError, ValueError):
+        return None
+
+
+def _read_calls(reader: Reader) -> Iterator[ContractCall]:
+    stack: list[tuple[Value, int]] = []
+    waiting: ContractCall | None = None
+    while reader.left:
+        code = reader.uint(1, "opcode")
+        if waiting is not None:
+            ended = code in (Op.ASSERT, Op.DROP)
+            yield replace(waiting, then=Op(code)) if ended else waiting
+            waiting = None
+            if ended:
+                continue
+        if code == Op.SYSCALL:
+            if reader.take(4, "syscall") != _CONTRACT_CALL[1:]:
+                raise CodecError("calls something else than a contract", field="syscall")
+            waiting = _called([value for value, _ in stack])
+            stack.clear()
+        else:
+            _step(code, reader, stack)
+    if stack:
+        raise CodecError("leaves values on the stack", field="script")
+    if waiting is not None:
+        yield waiting
+
+
+def _called(values: list[Value]) -> ContractCall:
+    match values:
+        case [tuple() as arguments, int() as flags, bytes() as method, bytes() as contract]:
+            return ContractCall(ScriptHash(contract), method.decode(), CallFlags(flags), arguments)
+    raise CodecError("is no call of a contract", field="script")
 
 
 def _read_transfer(reader: Reader) -> Transfer | None:

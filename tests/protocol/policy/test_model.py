@@ -1,0 +1,72 @@
+"""An independent model agrees on every generated thing to sign, against every generated policy."""
+
+import ast
+import json
+from collections import Counter
+from pathlib import Path
+from random import Random
+
+from coincurve import PrivateKey
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from nsl_protocol.enclave.messages import Curve, SignEvmTransaction
+from nsl_protocol.errors import CodecError
+from nsl_protocol.n3.address import ScriptHash
+from nsl_protocol.policy.decision import decide, summary
+from nsl_protocol.policy.document import read_policy
+from nsl_protocol.policy.reading import meaning_of, own_account
+from tests.protocol.policy import model
+from tests.protocol.policy.generated import NOW, policy, to_sign
+
+POLICIES = 500
+THINGS = 12
+N3_KEY = ec.derive_private_key(7, ec.SECP256R1()).public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+EVM_KEY = PrivateKey((7).to_bytes(32)).public_key.format(compressed=True)
+N3_OWN = own_account(Curve.SECP256R1, N3_KEY)
+EVM_OWN = own_account(Curve.SECP256K1, EVM_KEY)
+
+
+def test_the_model_imports_nothing_of_ours() -> None:
+    tree = ast.parse(Path(model.__file__).read_text(encoding="utf-8"))
+    modules = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
+    modules |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert not [each for each in modules if each.startswith("nsl")]
+
+
+def test_both_say_the_same_of_everything() -> None:
+    random = Random(20261126)
+    own = ScriptHash.from_address(N3_OWN)
+    said: Counter[str] = Counter()
+    for _ in range(POLICIES):
+        document = policy(random)
+        read = read_policy(json.dumps(document).encode())
+        for _ in range(THINGS):
+            kind, payload, network, what = to_sign(random, own, EVM_OWN)
+            on_neo_x = isinstance(what, SignEvmTransaction)
+            curve, public_key = (Curve.SECP256K1, EVM_KEY) if on_neo_x else (Curve.SECP256R1, N3_KEY)
+            account = EVM_OWN if on_neo_x else N3_OWN
+            meaning = meaning_of(what, curve, public_key)
+            ours = decide(read, meaning, NOW)
+            codes = {each.code for each in ours.objections}
+            expected = model.verdict(document, kind, payload, network, account, NOW)
+            assert codes == expected, (document, kind, payload.hex(), network)
+            assert summary(read, meaning)
+            said.update(codes or {f"allowed {kind}"})
+    assert all(said[each] > 20 for each in EXPECTED), said
+
+
+EXPECTED = (
+    "allowed message", "allowed digest", "allowed n3-transaction", "allowed evm-transaction", "KIND_NOT_ALLOWED",
+    "BLIND_SIGNING_NOT_ALLOWED", "OUTSIDE_HOURS", "NETWORK_NOT_ALLOWED", "FEE_TOO_HIGH", "SCOPE_NOT_ALLOWED",
+    "NOT_UNDERSTOOD_IN_FULL", "NOT_OWN_ACCOUNT", "AMOUNT_TOO_HIGH", "NOT_ALLOWED_BY_ANY_RULE",
+)  # fmt: skip
+
+
+def test_what_does_not_parse_has_no_meaning() -> None:
+    for junk in (b"", b"\x02junk"):
+        try:
+            meaning_of(SignEvmTransaction(1, junk), Curve.SECP256K1, EVM_KEY)
+        except CodecError:
+            continue
+        raise AssertionError(junk)
