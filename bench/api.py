@@ -31,12 +31,13 @@ from nsl.cli.up.state import StateFolder
 from nsl.cli.up.supervisor import Supervisor
 from nsl.identity.model import DEFAULT_PLAN, Caller, ClientDraft, Plan, Scope
 from nsl.identity.service import Revocations, Tenancy
-from nsl.keys.model import KeyPolicy, Usage
+from nsl.keys.model import Usage
 from nsl.keys.service import Keys, Lifecycle
 from nsl.kit import migrate
 from nsl.kit.db import Database
 from nsl.kit.replicas import LocalBus
 from nsl_protocol.enclave.messages import Curve
+from nsl_protocol.policy.document import Policy
 
 ROUNDS = 5
 SECONDS = 2.0
@@ -88,7 +89,7 @@ async def _parts() -> AsyncIterator[tuple[dict[str, str], UUID, str, tuple[str, 
                     name="bench",
                     curve=Curve.SECP256R1,
                     usages=(Usage.SIGN,),
-                    policy=KeyPolicy(),
+                    policy=Policy(),
                     rotation_days=90,
                 )
             redis = await _redis(state, supervisor)

@@ -28,6 +28,7 @@ from nsl.kit.db import Database
 from nsl_protocol.attestation.binding import Purpose
 from nsl_protocol.enclave.messages import Curve, SignDigest, SignOrder
 from nsl_protocol.enclave.wrapped import KeyName
+from nsl_protocol.policy.document import Policy
 
 IN_FLIGHT = 16
 CALLS = 8_000
@@ -100,7 +101,7 @@ async def _measure(cluster: DevelopmentCluster, port: int, database_url: str, pi
 
 
 async def _figures(client: EnclaveClient, pid: int) -> list[Figure]:
-    key = await client.create_key(NAME, Curve.SECP256K1, blind_signing=True)
+    key = await client.create_key(NAME, Curve.SECP256K1, Policy(blind_signing=True))
     orders = [SignOrder(NAME, key.wrapped, SignDigest(b"d" * 32), uuid4().bytes)]
 
     async def sign() -> object:

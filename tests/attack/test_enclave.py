@@ -48,6 +48,7 @@ from nsl_protocol.enclave.wire import call_frame, read_reply
 from nsl_protocol.enclave.wrapped import KeyName
 from nsl_protocol.evm.keccak import keccak256
 from nsl_protocol.evm.transaction import FeeMarketTransaction, LegacyTransaction
+from nsl_protocol.policy.document import Policy
 from tests.support.enclave import Enclave, enclave, new_key
 
 NAME = KeyName(b"t" * 16, b"k" * 16, 1)
@@ -214,7 +215,7 @@ async def test_whoever_has_shown_a_certificate_loses_it_with_a_bad_frame(kme: En
 
 WORK: dict[str, Request] = {
     "sign": Sign((SignOrder(NAME, b"x", SignMessage(b"m"), uuid4().bytes),)),
-    "create a key": CreateKey(NAME, Curve.SECP256R1, blind_signing=True),
+    "create a key": CreateKey(NAME, Curve.SECP256R1, Policy(blind_signing=True).canonical),
     "seal": Seal("totp", b"secret"),
     "unseal": Unseal("totp", b"sealed"),
     "bootstrap": Bootstrap(b"q" * 32, {}),

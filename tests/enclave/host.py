@@ -30,6 +30,7 @@ from nsl_protocol.enclave.messages import (
     SignOrder,
 )
 from nsl_protocol.enclave.wrapped import KeyName, WrappedKey
+from nsl_protocol.policy.document import Policy
 from tests.enclave.ceremonies import bootstrap, join
 from tests.enclave.replica import Founders, Replica, client
 from tests.support.register import MemoryRegister
@@ -86,7 +87,7 @@ class Host:
     def make_key(self, name: KeyName = NAME) -> KeyCreated:
         """By the first replica that answers, and entered."""
         maker = next(each for each in self.replicas if each not in self.silent)
-        made = maker.ask(KeyCreated, CreateKey(name, Curve.ED25519, blind_signing=False), client())
+        made = maker.ask(KeyCreated, CreateKey(name, Curve.ED25519, Policy().canonical), client())
         self.enter(WrappedKey(name, made.wrapped))
         return made
 
@@ -148,7 +149,7 @@ def restarted(host: Host, founders: Founders, directory: Path, *numbers: int) ->
 def unentered(replica: Replica, number: int) -> WrappedKey:
     """A key that the register has not."""
     name = key_name(number)
-    made = replica.ask(KeyCreated, CreateKey(name, Curve.ED25519, blind_signing=False), client())
+    made = replica.ask(KeyCreated, CreateKey(name, Curve.ED25519, Policy().canonical), client())
     return WrappedKey(name, made.wrapped)
 
 

@@ -17,6 +17,7 @@ from nsl_enclave.platform.simulated import SimulatedPlatform, measure
 from nsl_protocol.cluster.manifest import Program
 from nsl_protocol.enclave.messages import Curve, GetStatus, Refused, Signature, SignMessage, SignOrder, Status
 from nsl_protocol.enclave.wrapped import KeyName
+from nsl_protocol.policy.document import Policy
 from tests.support.enclave import Enclave, command, enclave, establish, measured, process
 
 KEY = b"k" * 32
@@ -126,7 +127,7 @@ def test_a_key_made_before_an_upgrade_signs_after_it(tmp_path: Path) -> None:
 
 async def _make(running: Enclave) -> tuple[bytes, str]:
     async with running.client() as client:
-        made = await client.create_key(NAME, Curve.SECP256K1, blind_signing=False)
+        made = await client.create_key(NAME, Curve.SECP256K1, Policy())
         return made.wrapped, (await client.status()).measurement
 
 

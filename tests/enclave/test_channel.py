@@ -29,6 +29,7 @@ from nsl_protocol.cluster.manifest import Program, sign_off
 from nsl_protocol.enclave.membership import ApplyManifest, Enrol, Enrolled, GetQuote, KeyProof, ManifestApplied, Quoted
 from nsl_protocol.enclave.messages import Curve, Signature, SignMessage, SignOrder
 from nsl_protocol.enclave.wrapped import KeyName
+from nsl_protocol.policy.document import Policy
 from tests.support.enclave import Enclave, command, enclave, measured, process
 from tests.support.tls import pem_files
 
@@ -164,7 +165,7 @@ async def test_a_proof_counts_once_and_for_its_own_keys(tmp_path: Path) -> None:
 async def test_no_request_fails_while_certificates_are_renewed_every_few_seconds(tmp_path: Path) -> None:
     with enclave(tmp_path, leaf_seconds=5) as made:
         async with made.client() as client:
-            key = await client.create_key(NAME, Curve.SECP256K1, blind_signing=False)
+            key = await client.create_key(NAME, Curve.SECP256K1, Policy())
             order = SignOrder(NAME, key.wrapped, SignMessage(b"m"), uuid4().bytes)
             first = client._links.replicas[0]._leaf
             until, answered = monotonic() + 11, 0
@@ -201,7 +202,7 @@ async def test_a_manifest_ends_every_connection_and_a_client_enrols_again(tmp_pa
 async def test_a_client_that_a_manifest_no_longer_lists_is_out_within_two_seconds(tmp_path: Path) -> None:
     with enclave(tmp_path) as made:
         async with made.client() as client, visit(made.address, Program.KME, made.cluster.trust()) as operator:
-            key = await client.create_key(NAME, Curve.SECP256K1, blind_signing=False)
+            key = await client.create_key(NAME, Curve.SECP256K1, Policy())
             await operator.ask(ManifestApplied, ApplyManifest(next_manifest(made.cluster, clients={})))
             began = monotonic()
             with pytest.raises((EnclaveUntrusted, EnclaveDown)):
@@ -215,7 +216,7 @@ async def test_with_three_replicas_any_two_may_die(tmp_path: Path) -> None:
         assert "2 joined" in done
         async with of_all(made) as client:
             await leased(made, client)
-            key = await client.create_key(NAME, Curve.ED25519, blind_signing=False)
+            key = await client.create_key(NAME, Curve.ED25519, Policy())
             order = SignOrder(NAME, key.wrapped, SignMessage(b"m"), uuid4().bytes)
             for victim in made[:2]:
                 victim.process.kill()
@@ -232,7 +233,7 @@ async def test_with_three_replicas_any_two_may_hang(tmp_path: Path, survivor: in
         hung = [each.process.pid for number, each in enumerate(made) if number != survivor]
         async with of_all(made) as client:
             await leased(made, client)
-            key = await client.create_key(NAME, Curve.ED25519, blind_signing=False)
+            key = await client.create_key(NAME, Curve.ED25519, Policy())
             order = SignOrder(NAME, key.wrapped, SignMessage(b"m"), uuid4().bytes)
             for pid in hung:
                 os.kill(pid, signal.SIGSTOP)
@@ -250,7 +251,7 @@ async def test_a_replica_that_was_killed_joins_again_and_all_gone_are_recovered(
     with replicas(tmp_path) as (cluster, made):
         await cluster.establish([each.address for each in made], made[0].register, may_found=True)
         async with of_all(made) as client:
-            key = await client.create_key(NAME, Curve.ED25519, blind_signing=False)
+            key = await client.create_key(NAME, Curve.ED25519, Policy())
     for number in (1, 2, 3):
         (tmp_path / f"kme-{number}" / "kme.state").unlink()
     with replicas(tmp_path) as (cluster, made):

@@ -47,6 +47,7 @@ from nsl_protocol.n3.script import transfer_script
 from nsl_protocol.n3.transaction import Transaction, sign_data
 from nsl_protocol.n3.verification import account
 from nsl_protocol.n3.witness import Signer
+from nsl_protocol.policy.document import Policy
 from tests.protocol.evm.vectors import MAIL
 from tests.support.enclave import Enclave, OwnKey, enclave, new_key
 
@@ -232,7 +233,7 @@ async def test_a_damaged_wrapped_key_is_refused_everywhere(client: EnclaveClient
 async def test_a_key_that_was_never_entered_spoils_no_batch(client: EnclaveClient) -> None:
     made = await new_key(client, Curve.ED25519)
     name = KeyName(b"t" * 16, uuid4().bytes, 1)
-    answer = await client._links.call(CreateKey(name, Curve.ED25519, blind_signing=False))
+    answer = await client._links.call(CreateKey(name, Curve.ED25519, Policy().canonical))
     assert isinstance(answer, KeyCreated)
     good, bad = (
         SignOrder(made.name, made.wrapped, SignMessage(b"m"), uuid4().bytes),

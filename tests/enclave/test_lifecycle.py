@@ -21,6 +21,7 @@ from nsl_protocol.enclave.lifecycle import (
 )
 from nsl_protocol.enclave.messages import CreateKey, Curve, KeyCreated, Refused
 from nsl_protocol.enclave.wrapped import KeyName, WrappedKey
+from nsl_protocol.policy.document import Policy
 from tests.enclave.host import NAME, Host, key_name, restarted
 from tests.enclave.replica import Founders, client
 
@@ -66,7 +67,7 @@ def test_whatever_is_asked_a_key_is_in_one_state_and_its_secret_goes_only_when_d
         assert key.destroys_at == (due if key.state is KeyState.DESTROYING else 0)
         assert key.secret == (None if key.state is KeyState.DESTROYED else SECRET)
         assert key.state is not KeyState.DESTROYED or now >= due
-        assert (key.curve, key.blind_signing) == (FRESH.curve, FRESH.blind_signing)
+        assert (key.curve, key.policy) == (FRESH.curve, FRESH.policy)
 
 
 @pytest.mark.parametrize("state", KeyState)
@@ -170,7 +171,7 @@ def test_a_tombstone_has_no_secret_and_nothing_leads_out_of_it(host: Host) -> No
         wait = WAIT_SECONDS_MIN if change is KeyChange.DESTROY_LATER else 0
         refusal = first.refusal(ChangeKey(NAME, tombstone, change, wait), client())
         assert refusal.startswith("KEY_STATE_CONFLICT: The key is destroyed")
-    again = first.ask(KeyCreated, CreateKey(NAME, Curve.ED25519, blind_signing=False), client())
+    again = first.ask(KeyCreated, CreateKey(NAME, Curve.ED25519, Policy().canonical), client())
     undone = first.ask(KeyChanged, ChangeKey(NAME, waiting, KeyChange.ENABLE, 0), client())
     for brought in (made.wrapped, waiting, again.wrapped, undone.wrapped):
         assert refused(host, brought) == {"NOT_SHOWN", "NOT_REGISTERED"}

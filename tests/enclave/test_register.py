@@ -24,6 +24,7 @@ from nsl_protocol.enclave.messages import (
     Refused,
 )
 from nsl_protocol.enclave.wrapped import WrappedKey
+from nsl_protocol.policy.document import Policy
 from tests.enclave.ceremonies import bootstrap
 from tests.enclave.host import NAME, Host, key_name, restarted, shown, unentered
 from tests.enclave.replica import Founders, Replica, client
@@ -53,7 +54,7 @@ def test_a_key_that_was_not_shown_or_never_entered_signs_nothing(host: Host) -> 
 
 def test_another_key_of_the_same_name_is_not_taken(host: Host) -> None:
     made = host.make_key()
-    other = host.replicas[1].ask(KeyCreated, CreateKey(NAME, Curve.ED25519, blind_signing=False), client())
+    other = host.replicas[1].ask(KeyCreated, CreateKey(NAME, Curve.ED25519, Policy().canonical), client())
     with pytest.raises(EnclaveRefused, match="takes the place of another edition"):
         host.enter(WrappedKey(NAME, other.wrapped))
     with pytest.raises(EnclaveRefused, match="not the present edition"):

@@ -18,6 +18,7 @@ from nsl.adapters.enclave import EnclaveClient
 from nsl.cli.up.cluster import DevelopmentCluster
 from nsl_protocol.enclave.messages import Curve
 from nsl_protocol.enclave.wrapped import KeyName
+from nsl_protocol.policy.document import Policy
 from tests.support.register import MemoryRegister
 
 _REGISTERS: defaultdict[Path, MemoryRegister] = defaultdict(MemoryRegister)
@@ -61,7 +62,7 @@ class OwnKey(NamedTuple):
 async def new_key(client: EnclaveClient, curve: Curve, *, blind_signing: bool = False) -> OwnKey:
     """A fresh one."""
     name = KeyName(b"t" * 16, uuid4().bytes, 1)
-    made = await client.create_key(name, curve, blind_signing=blind_signing)
+    made = await client.create_key(name, curve, Policy(blind_signing=blind_signing))
     return OwnKey(name, made.public_key, made.wrapped)
 
 

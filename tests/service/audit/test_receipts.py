@@ -16,12 +16,13 @@ from nsl.audit.errors import NotInLogYet, ReceiptUnknown
 from nsl.audit.service import Log, LogKeeper, Witnessing
 from nsl.cli.up.postgres import OWNER
 from nsl.identity.model import Caller
-from nsl.keys.model import KeyPolicy, Kind, Usage
+from nsl.keys.model import Kind, Usage
 from nsl.keys.service import Made, ToSign
 from nsl.kit import migrate
 from nsl_protocol.audit.heads import SignedHead, Witness, cosign, origin, parse_signed_head
 from nsl_protocol.enclave.messages import Curve
 from nsl_protocol.errors import CodecError
+from nsl_protocol.policy.document import Policy
 from nsl_protocol.receipt import Receipt, Trust, Verdict, holds, read_receipt, verify_receipt
 from tests.enclave.replica import MRENCLAVE, PROVISIONING
 from tests.service.audit.payloads import PAYLOADS, payload
@@ -40,7 +41,7 @@ async def receipts(bench: Bench) -> dict[str, Receipt]:
     keeper = LogKeeper(bench.worker, bench.enclave, Witnessing(bench.worker, []), origin(cluster))
     made = {}
     for curve in Curve:
-        policy = KeyPolicy(blind_signing=curve is not Curve.ED25519)
+        policy = Policy(blind_signing=curve is not Curve.ED25519)
         key = await bench.keys.create(
             bench.caller, name="k", curve=curve, usages=(Usage.SIGN,), policy=policy, rotation_days=90
         )

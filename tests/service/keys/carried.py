@@ -18,7 +18,7 @@ from nsl.identity.model import DEFAULT_PLAN, Caller
 from nsl.identity.service import Revocations, Tenancy
 from nsl.keys.errors import KeyNotActive, SigningRefused
 from nsl.keys.jobs import KeyLives
-from nsl.keys.model import Key, KeyPolicy, Kind, Usage
+from nsl.keys.model import Key, Kind, Usage
 from nsl.keys.service import Keys, Lifecycle, Made, ToSign
 from nsl.kit.clock import now
 from nsl.kit.db import Database
@@ -54,6 +54,7 @@ from nsl_protocol.enclave.messages import (
     Status,
 )
 from nsl_protocol.enclave.wrapped import KeyName, WrappedKey, WrappedLog
+from nsl_protocol.policy.document import Policy
 from tests.enclave.ceremonies import bootstrap, join
 from tests.enclave.replica import Founders, Replica, client
 
@@ -69,8 +70,8 @@ class InProcessEnclave:
     async def status(self) -> Status:
         return self.replicas[0].ask(Status, GetStatus(), client())
 
-    async def create_key(self, name: KeyName, curve: Curve, *, blind_signing: bool) -> KeyCreated:
-        made = self.replicas[0].ask(KeyCreated, CreateKey(name, curve, blind_signing), client())
+    async def create_key(self, name: KeyName, curve: Curve, policy: Policy) -> KeyCreated:
+        made = self.replicas[0].ask(KeyCreated, CreateKey(name, curve, policy.canonical), client())
         await self.register.enter(WrappedKey(name, made.wrapped))
         return made
 
@@ -162,7 +163,7 @@ class Bench:
 
     async def new_key(self) -> Key:
         return await self.keys.create(
-            self.caller, name="k", curve=Curve.ED25519, usages=(Usage.SIGN,), policy=KeyPolicy(), rotation_days=90
+            self.caller, name="k", curve=Curve.ED25519, usages=(Usage.SIGN,), policy=Policy(), rotation_days=90
         )
 
     async def signs(self, key: Key) -> str:

@@ -30,7 +30,17 @@ from nsl_protocol.enclave.membership import (
     RotateRoot,
     SubmitShare,
 )
-from nsl_protocol.enclave.messages import CreateKey, CreateTokenKey, GetStatus, Rewrap, Seal, Sign, SignToken, Unseal
+from nsl_protocol.enclave.messages import (
+    CreateKey,
+    CreateTokenKey,
+    Evaluate,
+    GetStatus,
+    Rewrap,
+    Seal,
+    Sign,
+    SignToken,
+    Unseal,
+)
 
 
 class Phase(StrEnum):
@@ -52,7 +62,20 @@ _SIGNED: frozenset[type[Message]] = frozenset(
     {Enrol, Admit, ApplyManifest, GetPackages, RotateRoot, RetireRoots, PrepareJoin, Join, Proceed}
 )
 _WORK: frozenset[type[Message]] = frozenset(
-    {CreateKey, ChangeKey, Sign, CreateTokenKey, SignToken, Seal, Unseal, Rewrap, AppendLeaves, SignHead, GetLeaves}
+    {
+        CreateKey,
+        ChangeKey,
+        Sign,
+        CreateTokenKey,
+        SignToken,
+        Seal,
+        Unseal,
+        Rewrap,
+        AppendLeaves,
+        SignHead,
+        GetLeaves,
+        Evaluate,
+    }
 )
 _AGREE: frozenset[type[Message]] = frozenset(
     {GetHead, Show, Propose, Accept, Conclude, AskLease, GrantLease, TakeLease}

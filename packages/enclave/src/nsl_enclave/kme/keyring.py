@@ -2,8 +2,10 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import astuple
 from typing import NamedTuple
 
+from msgspec import json
 from msgspec.msgpack import encode
 
 from nsl_enclave.kernel.errors import Refusal
@@ -14,7 +16,10 @@ from nsl_enclave.kme.wrapping import KeySecret, Wrapping
 from nsl_protocol.enclave.lifecycle import ChangeKey, KeyChanged
 from nsl_protocol.enclave.messages import (
     CreateKey,
+    Evaluate,
+    Evaluated,
     KeyCreated,
+    ObjectionTo,
     Refused,
     Signable,
     Signature,
@@ -26,6 +31,11 @@ from nsl_protocol.enclave.messages import (
     SignTypedData,
 )
 from nsl_protocol.enclave.wrapped import KeyName, WrappedKey
+from nsl_protocol.errors import CodecError
+from nsl_protocol.policy.decision import Decision, decide, summary
+from nsl_protocol.policy.document import Kind, Policy, read_policy
+from nsl_protocol.policy.effects import Meaning
+from nsl_protocol.policy.reading import meaning_of
 
 KEYS_KEPT = 4096
 ANSWERS_KEPT = 8192
@@ -33,14 +43,24 @@ ANSWERS_KEPT = 8192
 _NOT_YET = frozenset({"NOT_SHOWN", "ROOT_UNKNOWN"})
 
 
+_KINDS: dict[type[Signable], Kind] = {
+    SignMessage: Kind.MESSAGE,
+    SignDigest: Kind.DIGEST,
+    SignN3Transaction: Kind.N3_TRANSACTION,
+    SignEvmTransaction: Kind.EVM_TRANSACTION,
+    SignTypedData: Kind.TYPED_DATA,
+}
+
+
 class _OpenKey:
-    """A key that was opened: its private half, and whether it may sign blindly."""
+    """A key that was opened: its private half, and what it may sign."""
 
-    __slots__ = ("blind_signing", "private")
+    __slots__ = ("policy", "policy_hash", "private")
 
-    def __init__(self, private: PrivateHalf, *, blind_signing: bool) -> None:
+    def __init__(self, private: PrivateHalf, policy: Policy) -> None:
         self.private = private
-        self.blind_signing = blind_signing
+        self.policy = policy
+        self.policy_hash = policy.hash
 
 
 class _Answered(NamedTuple):
@@ -66,7 +86,7 @@ class Keyring:
 
     def create(self, request: CreateKey) -> KeyCreated:
         """A new key; only its wrapped form leaves."""
-        secret = KeySecret(request.curve, request.blind_signing, new_secret(request.curve))
+        secret = KeySecret(request.curve, _read(request.policy).canonical, new_secret(request.curve))
         public_key = _private(secret).public_key
         wrapped = self._wrapping.wrap_key(request.name, secret)
         return KeyCreated(public_key, wrapped, self._leaves.made("key.created", request.name, public_key))
@@ -88,9 +108,12 @@ class Keyring:
                 return _insist_on_same(before, order, request)
             key = self._open(order.name, order.wrapped)
             found = _meaning(order.what, key)
+            decision = _decided(order.what, key, int(self._now()))
         except Refusal as refusal:
             leaf = None if refusal.code in _NOT_YET else self._leaves.refused(order, request, refusal.code)
             return Refused(refusal.code, refusal.reason, leaf)
+        if decision.objections:
+            return self._objected(order, request, key, decision)
         made, decoded, public_key = key.private.sign(found.data), found.decoded_json(), key.private.public_key
         signature = Signature(
             signature=made.raw,
@@ -99,17 +122,36 @@ class Keyring:
             salt=found.salt,
             public_key=public_key,
             decoded=decoded,
-            leaf=self._leaves.signed(order, request, public_key + made.raw, decoded),
+            leaf=self._leaves.signed(
+                order, request, public_key + made.raw, decoded, policy=key.policy_hash, rules=decision.rules
+            ),
         )
         self._answered[order.id] = _Answered(order.name, request, signature)
         if len(self._answered) > ANSWERS_KEPT:
             self._answered.popitem(last=False)
         return signature
 
+    def evaluate(self, request: Evaluate) -> Evaluated:
+        """What signing would come to. Raises Refusal: the key does not open, or what is to be signed does not parse."""
+        secret = self._wrapping.open_key(request.name, request.wrapped).secret
+        key = _OpenKey(_private(secret), _read(secret.policy))
+        found = _meaning(request.what, key)
+        understood = meaning_of(request.what, key.private.curve, key.private.public_key)
+        decision = decide(key.policy, understood, int(self._now()))
+        decoded = found.decoded | {"summary": summary(key.policy, understood)}
+        objections = tuple(ObjectionTo(*astuple(each)) for each in decision.objections)
+        return Evaluated(json.encode(decoded), key.policy_hash, objections, decision.rules)
+
+    def _objected(self, order: SignOrder, request: bytes, key: _OpenKey, decision: Decision) -> Refused:
+        first, parts = decision.objections[0], tuple(dict.fromkeys(each.part for each in decision.objections))
+        reasons = " ".join(f"{each.reason} What would change it: {each.would_change}" for each in decision.objections)
+        leaf = self._leaves.refused(order, request, first.code, policy=key.policy_hash, rules=parts)
+        return Refused(first.code, reasons, leaf)
+
     def keep(self, item: WrappedKey) -> None:
         """The register has exactly this one. Raises Refusal: it is none, or not active."""
         secret = self._wrapping.open_key(item.name, item.wrapped).secret
-        self._opened[item.name, item.wrapped] = _OpenKey(_private(secret), blind_signing=secret.blind_signing)
+        self._opened[item.name, item.wrapped] = _OpenKey(_private(secret), _read(secret.policy))
         if len(self._opened) > KEYS_KEPT:
             self._opened.popitem(last=False)
 
@@ -139,6 +181,21 @@ def _insist_on_same(before: _Answered, order: SignOrder, request: bytes) -> Sign
     return before.signature
 
 
+def _read(policy: bytes) -> Policy:
+    """Raises Refusal: it is none."""
+    try:
+        return read_policy(policy)
+    except CodecError as error:
+        raise Refusal("POLICY_UNREADABLE", f"The policy cannot be read: {error}.") from error
+
+
+def _decided(what: Signable, key: _OpenKey, unix_seconds: int) -> Decision:
+    """What ``_meaning`` has parsed; where only its kind matters, that is all that is looked at."""
+    if key.policy.by_kind_alone:
+        return decide(key.policy, Meaning(_KINDS[type(what)], None, None, "", ()), unix_seconds)
+    return decide(key.policy, meaning_of(what, key.private.curve, key.private.public_key), unix_seconds)
+
+
 def _private(secret: KeySecret) -> PrivateHalf:
     """Raises Refusal: it is not active."""
     return private_half(secret.curve, lifecycle.usable(secret))
@@ -150,7 +207,7 @@ def _meaning(what: Signable, key: _OpenKey) -> meaning.Meaning:
         case SignMessage():
             return meaning.of_message(what, curve)
         case SignDigest():
-            return meaning.of_digest(what, blind_signing=key.blind_signing)
+            return meaning.of_digest(what)
         case SignN3Transaction():
             return meaning.of_n3_transaction(what, curve, key.private.public_key)
         case SignEvmTransaction():

@@ -52,7 +52,9 @@ class Leaves:
         self._of_key: dict[bytes, int] = {}
         self._kept: deque[MarkedLeaf] = deque(maxlen=LEAVES_KEPT_MAX)
 
-    def signed(self, order: SignOrder, request: bytes, outcome: bytes, decoded: bytes) -> MarkedLeaf:
+    def signed(
+        self, order: SignOrder, request: bytes, outcome: bytes, decoded: bytes, *, policy: str, rules: tuple[str, ...]
+    ) -> MarkedLeaf:
         """Of a signature that may leave when this leaf is written down. ``outcome``: public key and signature."""
         name = order.name
         salt = random_bytes(SALT_BYTES)
@@ -68,11 +70,21 @@ class Leaves:
             key_number=self._key_number(name.key),
             request=hashlib.sha256(request).hexdigest(),
             outcome=hashlib.sha256(outcome).hexdigest(),
+            policy=policy,
+            rules=rules,
             commitment=commitment(salt, decoded),
         )
         return self._made(leaf, salt)
 
-    def refused(self, order: SignOrder, request: bytes, code: str) -> MarkedLeaf:
+    def refused(
+        self,
+        order: SignOrder,
+        request: bytes,
+        code: str,
+        *,
+        policy: str | None = None,
+        rules: tuple[str, ...] = (),
+    ) -> MarkedLeaf:
         """Of a refusal to sign."""
         name = order.name
         leaf = EnclaveLeaf(
@@ -87,6 +99,8 @@ class Leaves:
             key_number=self._key_number(name.key),
             request=hashlib.sha256(request).hexdigest(),
             code=code,
+            policy=policy,
+            rules=rules,
         )
         return self._made(leaf, bytes(SALT_BYTES))
 

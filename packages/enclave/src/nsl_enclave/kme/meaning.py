@@ -53,14 +53,8 @@ def of_message(order: SignMessage, curve: Curve) -> Meaning:
     return Meaning(message_data(curve, order.data, salt), decoded | {"salt": salt}, salt)
 
 
-def of_digest(order: SignDigest, *, blind_signing: bool) -> Meaning:
-    """A digest hides what it stands for, so the key must have been made for that."""
-    if not blind_signing:
-        raise Refusal(
-            "BLIND_SIGNING_NOT_ALLOWED",
-            "This key does not sign bare digests. Submit what the digest stands for, or create a key whose policy "
-            "allows blind_signing.",
-        )
+def of_digest(order: SignDigest) -> Meaning:
+    """Whatever it stands for."""
     return Meaning(order.digest, {"kind": "digest", "digest": order.digest.hex()})
 
 

@@ -60,6 +60,7 @@ from nsl_protocol.enclave.messages import (
     Answer,
     CreateKey,
     CreateTokenKey,
+    Evaluate,
     GetStatus,
     Refused,
     Request,
@@ -179,6 +180,7 @@ class KeyManagement:
         self._handlers |= {
             CreateKey: self._keyring.create,
             ChangeKey: self._keyring.change,
+            Evaluate: self._keyring.evaluate,
             AppendLeaves: self._log.append,
             GetLeaves: leaves.kept,
         }

@@ -43,12 +43,13 @@ class KeySecret(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fie
     """The inside of a wrapped key: what it may be used for, and whether it may be used at all.
 
     Attributes:
+        policy: what it may sign, in its one encoding.
         secret: 32 bytes; None in a tombstone, which is all that is left of a destroyed key.
         destroys_at: enclave time, Unix seconds, from which a key that waits may be destroyed; 0 for any other.
     """
 
     curve: Curve
-    blind_signing: bool
+    policy: bytes
     secret: Annotated[bytes, Meta(min_length=32, max_length=32)] | None
     state: KeyState = KeyState.ACTIVE
     destroys_at: int = 0

@@ -138,15 +138,25 @@ class GetStatus(Message, frozen=True):
 
 
 class CreateKey(Message, frozen=True):
+    """``policy``: what it may sign, as JSON (``policy.document``); it is sealed with the key."""
+
     name: KeyName
     curve: Curve
-    blind_signing: bool
+    policy: Annotated[bytes, Meta(max_length=8192)]
 
 
 class Sign(Message, frozen=True):
     """Up to 256 signatures, each answered on its own: one refusal leaves the others standing."""
 
     orders: Annotated[tuple[SignOrder, ...], Meta(min_length=1, max_length=SIGN_ORDERS_MAX)]
+
+
+class Evaluate(Message, frozen=True):
+    """Say what signing this would come to, without signing. Answered by ``Evaluated``."""
+
+    name: KeyName
+    wrapped: Wrapped
+    what: Signable
 
 
 class CreateTokenKey(Message, frozen=True):
@@ -223,6 +233,7 @@ type Request = (
     | AppendLeaves
     | SignHead
     | GetLeaves
+    | Evaluate
 )
 
 
@@ -298,6 +309,24 @@ class Refused(Message, frozen=True):
     leaf: MarkedLeaf | None = None
 
 
+class ObjectionTo(Message, frozen=True):
+    """What speaks against signing: a stable code, the rule or part of the policy, why, and what would change it."""
+
+    code: str
+    part: str
+    reason: str
+    would_change: str
+
+
+class Evaluated(Message, frozen=True):
+    """``decoded``: as in a signature, with a ``summary`` in the policy's own words. ``rules``: those that allow it."""
+
+    decoded: bytes
+    policy: str
+    objections: tuple[ObjectionTo, ...]
+    rules: tuple[str, ...]
+
+
 class Signed(Message, frozen=True):
     """One result for each order, in order."""
 
@@ -359,6 +388,7 @@ type Answer = (
     | LeavesAppended
     | HeadSigned
     | LeavesKept
+    | Evaluated
     | Refused
 )
 

@@ -5,6 +5,7 @@ KeyNotActive        409  disabled, waiting for its destruction, or destroyed: it
 KeyStateConflict    409  this change does not follow the state that the key is in
 CurveUnsupported    422
 KindUnsuitable      422  this kind of payload is not for this curve, or not for this network
+PolicyUnsuitable    422  the policy cannot be taken
 PayloadUnreadable   422  the enclave cannot parse what it should sign
 SigningRefused      403  the enclave will not sign this with this key; carries the enclave's code
 """
@@ -30,6 +31,10 @@ class CurveUnsupported(Unprocessable):
 
 class KindUnsuitable(Unprocessable):
     code = "KIND_UNSUITABLE"
+
+
+class PolicyUnsuitable(Unprocessable):
+    code = "POLICY_UNSUITABLE"
 
 
 class PayloadUnreadable(Unprocessable):

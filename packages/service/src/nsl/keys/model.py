@@ -13,6 +13,7 @@ from nsl_protocol.enclave.messages import Curve
 from nsl_protocol.evm.address import EvmAddress
 from nsl_protocol.n3.keys import PublicKey
 from nsl_protocol.n3.verification import account
+from nsl_protocol.policy.document import Kind, Policy
 
 ROTATION_DAYS: Final = 90
 
@@ -21,30 +22,12 @@ class Usage(StrEnum):
     SIGN = "sign"
 
 
-class Kind(StrEnum):
-    """What can be signed."""
-
-    MESSAGE = "message"
-    DIGEST = "digest"
-    N3_TRANSACTION = "n3-transaction"
-    EVM_TRANSACTION = "evm-transaction"
-    TYPED_DATA = "typed-data"
-
-
 # What a key of each curve can sign at all; a digest is subject to its policy.
 KINDS_OF_CURVE: Final = {
     Curve.SECP256R1: frozenset({Kind.MESSAGE, Kind.DIGEST, Kind.N3_TRANSACTION}),
     Curve.SECP256K1: frozenset({Kind.MESSAGE, Kind.DIGEST, Kind.EVM_TRANSACTION, Kind.TYPED_DATA}),
     Curve.ED25519: frozenset({Kind.MESSAGE}),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class KeyPolicy:
-    """``kinds`` None: every kind that suits the curve, and digests only with ``blind_signing``."""
-
-    blind_signing: bool = False
-    kinds: frozenset[Kind] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +51,7 @@ class Key:
     version: int
     state: KeyState
     usages: tuple[Usage, ...]
-    policy: KeyPolicy
+    policy: Policy
     public_key: bytes
     addresses: dict[str, str]
     created_at: datetime

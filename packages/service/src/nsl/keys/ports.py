@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from nsl_protocol.enclave.lifecycle import KeyChange, KeyChanged
-from nsl_protocol.enclave.messages import Curve, KeyCreated, Refused, Signature, SignOrder, Status
+from nsl_protocol.enclave.messages import Curve, Evaluated, KeyCreated, Refused, Signable, Signature, SignOrder, Status
 from nsl_protocol.enclave.wrapped import KeyName
+from nsl_protocol.policy.document import Policy
 
 
 class KeyChanger(Protocol):
@@ -27,6 +28,9 @@ class KeyEnclave(Protocol):
 
     async def status(self) -> Status: ...
 
-    async def create_key(self, name: KeyName, curve: Curve, *, blind_signing: bool) -> KeyCreated: ...
+    async def create_key(self, name: KeyName, curve: Curve, policy: Policy) -> KeyCreated: ...
+
+    async def evaluate(self, name: KeyName, wrapped: bytes, what: Signable) -> Evaluated:
+        """What signing would come to. Raises EnclaveRefused, RootReplaced."""
 
     async def sign(self, orders: Sequence[SignOrder]) -> tuple[Signature | Refused, ...]: ...

@@ -6,12 +6,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from psycopg.types.json import Jsonb
 
-from nsl.keys.model import Enclave, Key, KeyPolicy, Kind, Usage, WrappedKey, addresses_of
+from nsl.keys.model import Enclave, Key, Usage, WrappedKey, addresses_of
 from nsl.kit.db import Connection, fetch_all, fetch_one, load_queries
 from nsl_protocol.enclave.lifecycle import KeyState
 from nsl_protocol.enclave.messages import Curve
+from nsl_protocol.policy.document import Kind, Policy
 
 _QUERIES = load_queries("nsl.keys")
 
@@ -43,17 +45,13 @@ class NotedSignature:
 async def insert(connection: Connection, tenant: UUID, new: WrappedKey, created_by: str) -> None:
     """Write a key and its first version."""
     key = new.key
-    policy = {
-        "blind_signing": key.policy.blind_signing,
-        "kinds": None if key.policy.kinds is None else sorted(key.policy.kinds),
-    }
     parameters = {
         "id": key.id,
         "tenant_id": tenant,
         "name": key.name,
         "curve": key.curve.value,
         "usages": [usage.value for usage in key.usages],
-        "policy": Jsonb(policy),
+        "policy": Jsonb(msgspec.to_builtins(key.policy)),
         "rotation_days": key.rotation_days,
         "rotates_at": key.rotates_at,
         "created_by": created_by,
@@ -156,7 +154,6 @@ async def note_signatures(
 
 def _key(row: Mapping[str, Any]) -> WrappedKey:
     curve = Curve(row["curve"])
-    kinds = row["policy"].get("kinds")
     key = Key(
         id=row["id"],
         name=row["name"],
@@ -164,9 +161,7 @@ def _key(row: Mapping[str, Any]) -> WrappedKey:
         version=row["version"],
         state=KeyState(row["state"]),
         usages=tuple(map(Usage, row["usages"])),
-        policy=KeyPolicy(
-            blind_signing=row["policy"]["blind_signing"], kinds=None if kinds is None else frozenset(map(Kind, kinds))
-        ),
+        policy=msgspec.convert(row["policy"], Policy),
         public_key=row["public_key"],
         addresses=addresses_of(curve, row["public_key"]),
         created_at=row["created_at"],

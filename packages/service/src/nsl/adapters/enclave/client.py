@@ -41,6 +41,8 @@ from nsl_protocol.enclave.messages import (
     CreateKey,
     CreateTokenKey,
     Curve,
+    Evaluate,
+    Evaluated,
     GetStatus,
     KeyCreated,
     Refused,
@@ -50,6 +52,7 @@ from nsl_protocol.enclave.messages import (
     Seal,
     Sealed,
     Sign,
+    Signable,
     Signature,
     Signed,
     SignOrder,
@@ -63,6 +66,7 @@ from nsl_protocol.enclave.messages import (
 )
 from nsl_protocol.enclave.wire import HEADER_BYTES
 from nsl_protocol.enclave.wrapped import KeyName, WrappedKey, WrappedLog, WrappedSecret, WrappedTokenKey
+from nsl_protocol.policy.document import Policy
 
 # A batch stays well below a frame: 256 orders of large payloads go in several calls.
 BATCH_BYTES_MAX = 700_000
@@ -141,9 +145,9 @@ class EnclaveClient:
         """A fresh quote, which nobody has verified here. Raises EnclaveRefused."""
         return _expect(Quoted, await self._links.call(GetQuote(purpose, nonce)))
 
-    async def create_key(self, name: KeyName, curve: Curve, *, blind_signing: bool) -> KeyCreated:
+    async def create_key(self, name: KeyName, curve: Curve, policy: Policy) -> KeyCreated:
         """Make a key, and enter it into the register of keys; only its wrapped form is seen. Raises EnclaveRefused."""
-        made = _expect(KeyCreated, await self._work(CreateKey(name, curve, blind_signing)))
+        made = _expect(KeyCreated, await self._work(CreateKey(name, curve, policy.canonical)))
         await self._register.enter(WrappedKey(name, made.wrapped))
         return made
 
@@ -160,6 +164,10 @@ class EnclaveClient:
             if refused.code == ROOT_UNKNOWN:
                 raise RootReplaced(refused.detail) from refused
             raise
+
+    async def evaluate(self, name: KeyName, wrapped: bytes, what: Signable) -> Evaluated:
+        """What signing would come to, without signing. Raises EnclaveRefused, RootReplaced."""
+        return _expect(Evaluated, await self._links.call(Evaluate(name, wrapped, what)))
 
     async def sign(self, orders: Sequence[SignOrder]) -> tuple[Signature | Refused, ...]:
         """A result for each order, in order. Raises RootReplaced."""

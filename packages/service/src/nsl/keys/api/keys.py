@@ -12,15 +12,16 @@ from msgspec import Meta
 
 from nsl.identity.model import Caller, Requires, Scope
 from nsl.identity.service import Note
-from nsl.keys.api.views import IdempotencyKey, KeysOf, KeyView, Once, PolicyView, view
+from nsl.keys.api.views import IdempotencyKey, KeysOf, KeyView, Once, view
 from nsl.keys.errors import CurveUnsupported, SigningRefused
-from nsl.keys.model import ROTATION_DAYS, KeyPolicy, Kind, Usage
+from nsl.keys.model import ROTATION_DAYS, Usage
 from nsl.keys.service import Made, Signed, ToSign, decoded
 from nsl.kit.db import Connection
 from nsl.kit.decoding import Label, Unreadable
 from nsl.kit.errors import Failure, Malformed
 from nsl.kit.limits import Spend
 from nsl_protocol.enclave.messages import SIGN_ORDERS_MAX, Curve
+from nsl_protocol.policy.document import Kind, Policy
 
 PAGE_MAX = 200
 MESSAGE_BYTES_MAX = 65_536
@@ -29,12 +30,15 @@ Quota = NamedDependency[SkipValidation[Spend]]
 
 
 class CreateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``curve``: secp256r1 (pays on Neo N3), secp256k1 (pays on Neo X) or ed25519 in this version."""
+    """``curve``: secp256r1 (pays on Neo N3), secp256k1 (pays on Neo X) or ed25519 in this version.
+
+    ``policy``: what the key may sign; the enclave keeps to it, and it stays as it is.
+    """
 
     name: Label
     curve: Annotated[str, Meta(max_length=40)]
     usages: Annotated[tuple[Usage, ...], Meta(min_length=1, max_length=10)] = (Usage.SIGN,)
-    policy: PolicyView | None = None
+    policy: Policy | None = None
     rotation_days: Annotated[int, Meta(ge=1, le=3650)] = ROTATION_DAYS
 
 
@@ -108,7 +112,6 @@ async def create_key(
     idempotency_key: IdempotencyKey = None,
 ) -> KeyView:
     curve = _curve(data.curve)
-    policy = data.policy or PolicyView()
 
     async def act(note: Note[KeyView]) -> KeyView:
         made = await keys.create(
@@ -116,7 +119,7 @@ async def create_key(
             name=data.name,
             curve=curve,
             usages=tuple(dict.fromkeys(data.usages)),
-            policy=KeyPolicy(policy.blind_signing, None if policy.kinds is None else frozenset(policy.kinds)),
+            policy=data.policy or Policy(),
             rotation_days=data.rotation_days,
             note=lambda connection, made: note(connection, view(made)),
         )
@@ -158,7 +161,7 @@ async def sign(
     data: JSONBody[SignRequest],
     idempotency_key: IdempotencyKey = None,
 ) -> SignatureView:
-    item = _to_sign(data)
+    item = to_sign(data)
 
     async def act(note: Note[SignatureView]) -> SignatureView:
         async def signed(connection: Connection, results: Signed) -> None:
@@ -187,7 +190,7 @@ async def sign_batch(
 ) -> BatchView:
     # The request itself has counted once; a batch of n counts n.
     await quota(len(data.items) - 1)
-    items = list(map(_to_sign, data.items))
+    items = list(map(to_sign, data.items))
 
     async def act(note: Note[BatchView]) -> BatchView:
         async def signed(connection: Connection, results: Signed) -> None:
@@ -210,7 +213,7 @@ def _curve(text: str) -> Curve:
         raise CurveUnsupported(f"Keys of this version are {known}, not {text!r}.", field="curve") from None
 
 
-def _to_sign(request: SignRequest) -> ToSign:
+def to_sign(request: SignRequest) -> ToSign:
     if request.kind is Kind.TYPED_DATA:
         return ToSign(request.kind, msgspec.json.encode(request.payload))
     if request.kind is Kind.MESSAGE:

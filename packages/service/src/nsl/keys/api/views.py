@@ -9,8 +9,9 @@ from litestar.di import NamedDependency
 from litestar.params import HeaderParameter, SkipValidation
 
 from nsl.identity.service import Idempotency
-from nsl.keys.model import Key, Kind
+from nsl.keys.model import Key
 from nsl.keys.service import Keys
+from nsl_protocol.policy.document import Policy
 
 KeysOf = NamedDependency[SkipValidation[Keys]]
 Once = NamedDependency[SkipValidation[Idempotency]]
@@ -23,13 +24,6 @@ IdempotencyKey = Annotated[
         description="The same key and body: the same answer, 7 days",
     ),
 ]
-
-
-class PolicyView(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``kinds`` null: every kind of the curve, digests only with ``blind_signing``, which is fixed at creation."""
-
-    blind_signing: bool = False
-    kinds: list[Kind] | None = None
 
 
 class EnclaveView(msgspec.Struct, frozen=True):
@@ -53,7 +47,7 @@ class KeyView(msgspec.Struct, frozen=True):
     usages: list[str]
     public_key: str
     addresses: dict[str, str]
-    policy: PolicyView
+    policy: Policy
     created_at: datetime
     rotates_at: datetime
     enclave: EnclaveView
@@ -71,7 +65,7 @@ def view(key: Key) -> KeyView:
         usages=[usage.value for usage in key.usages],
         public_key=key.public_key.hex(),
         addresses=key.addresses,
-        policy=PolicyView(key.policy.blind_signing, None if key.policy.kinds is None else sorted(key.policy.kinds)),
+        policy=key.policy,
         created_at=key.created_at,
         rotates_at=key.rotates_at,
         enclave=EnclaveView(key.enclave.mode, key.enclave.measurement),

@@ -13,18 +13,26 @@ from nsl.identity.errors import RootReplaced
 from nsl.identity.model import Caller
 from nsl.identity.service import Note, actor_of, keep_leaves
 from nsl.keys import store
-from nsl.keys.errors import KeyNotActive, KeyUnknown, KindUnsuitable, PayloadUnreadable, SigningRefused
-from nsl.keys.model import KINDS_OF_CURVE, Enclave, Key, KeyPolicy, Kind, Usage, WrappedKey, addresses_of
+from nsl.keys.errors import (
+    KeyNotActive,
+    KeyUnknown,
+    KindUnsuitable,
+    PayloadUnreadable,
+    PolicyUnsuitable,
+    SigningRefused,
+)
+from nsl.keys.model import KINDS_OF_CURVE, Enclave, Key, Usage, WrappedKey, addresses_of
 from nsl.keys.ports import KeyEnclave
 from nsl.keys.service.lifecycle import Lifecycle
 from nsl.keys.store import NotedSignature
 from nsl.kit.clock import monotonic, now
 from nsl.kit.db import Database
-from nsl.kit.errors import Failure
+from nsl.kit.errors import Denied, Failure
 from nsl.kit.ids import new_id
 from nsl_protocol.enclave.lifecycle import KeyChange, KeyState
 from nsl_protocol.enclave.messages import (
     Curve,
+    Evaluated,
     Refused,
     Signable,
     Signature,
@@ -36,6 +44,8 @@ from nsl_protocol.enclave.messages import (
     SignTypedData,
 )
 from nsl_protocol.enclave.wrapped import KeyName
+from nsl_protocol.errors import CodecError
+from nsl_protocol.policy.document import Kind, Policy, checked
 
 KEYS_KEPT_SECONDS: Final = 1.0
 KEYS_KEPT_MAX: Final = 10_000
@@ -85,23 +95,26 @@ class Keys:
         name: str,
         curve: Curve,
         usages: Sequence[Usage],
-        policy: KeyPolicy,
+        policy: Policy,
         rotation_days: int,
         note: Note[Key] | None = None,
     ) -> Key:
         """Make a key. Only its wrapped form leaves the enclave.
 
         Raises:
-            KindUnsuitable: the policy names a kind that no key of this curve signs.
+            PolicyUnsuitable: the policy speaks of something that it does not define.
+            KindUnsuitable: it names a kind that no key of this curve signs.
         """
-        unsuitable = (policy.kinds or frozenset()) - KINDS_OF_CURVE[curve]
+        try:
+            checked(policy)
+        except CodecError as error:
+            raise PolicyUnsuitable(f"The policy cannot be taken: {error}.", field="policy") from error
+        unsuitable = set(policy.kinds or ()) - KINDS_OF_CURVE[curve]
         if unsuitable:
             raise KindUnsuitable(f"A {curve} key cannot sign: {', '.join(sorted(unsuitable))}.", field="policy.kinds")
         key_id = new_id()
         status = await self._enclave.status()
-        made = await self._enclave.create_key(
-            KeyName(caller.tenant.bytes, key_id.bytes, 1), curve, blind_signing=policy.blind_signing
-        )
+        made = await self._enclave.create_key(KeyName(caller.tenant.bytes, key_id.bytes, 1), curve, policy)
         created_at = now()
         key = Key(
             id=key_id,
@@ -163,6 +176,21 @@ class Keys:
             self._kept.pop((caller.tenant, key_id), None)
             await self._lifecycle.carry(caller.tenant, key_id)
             return await self._sign(caller, key_id, items, note, again=True)
+
+    async def evaluate(self, tenant: UUID, key_id: UUID, item: ToSign) -> Evaluated:
+        """What signing would come to: what the enclave understands, and what of the policy speaks against it.
+
+        Raises:
+            KeyUnknown, KeyNotActive
+            PayloadUnreadable, KindUnsuitable: it cannot be signed at all.
+        """
+        wrapped = await self._wrapped(tenant, key_id)
+        key = wrapped.key
+        name = KeyName(tenant.bytes, key.id.bytes, key.version)
+        try:
+            return await self._enclave.evaluate(name, wrapped.wrapped, _signable(key, item))
+        except Denied as refused:
+            raise _refusal(Refused(refused.code, refused.detail)) from refused
 
     async def _sign(
         self,
@@ -235,8 +263,6 @@ def _signable(key: Key, item: ToSign) -> Signable:
     if item.kind not in KINDS_OF_CURVE[key.curve]:
         allowed = ", ".join(sorted(KINDS_OF_CURVE[key.curve]))
         raise KindUnsuitable(f"A {key.curve} key does not sign {item.kind}; it signs: {allowed}.", field="kind")
-    if key.policy.kinds is not None and item.kind not in key.policy.kinds:
-        raise SigningRefused("KIND_NOT_ALLOWED", f"This key's policy does not allow {item.kind}.")
     match item.kind:
         case Kind.MESSAGE:
             return SignMessage(item.payload)

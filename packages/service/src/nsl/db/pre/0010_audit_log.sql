@@ -1,5 +1,13 @@
--- The audit log (decision 13 in docs/adr). A leaf is written with what it tells of; the key enclave then puts the leaves
+-- The audit log (decision 12 in docs/adr). A leaf is written with what it tells of; the key enclave then puts the leaves
 -- of all tenants in one order, and signs the tree that they make.
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM key_versions) THEN
+        RAISE EXCEPTION 'The keys in this database were made by a development version that sealed no policy in them, and '
+            'this one cannot open them: start with an empty database (`nsl up --fresh`).';
+    END IF;
+END $$;
+
 CREATE TABLE audit_leaves (
     -- Of what it commits to: an audit event or a signature; where nothing was made, its own.
     id uuid PRIMARY KEY,
