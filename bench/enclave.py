@@ -26,7 +26,8 @@ from nsl.cli.up.supervisor import Supervisor
 from nsl.kit import migrate
 from nsl.kit.db import Database
 from nsl_protocol.attestation.binding import Purpose
-from nsl_protocol.enclave.messages import Curve, SignDigest, SignOrder
+from nsl_protocol.enclave.messages import Curve, SignOrder
+from nsl_protocol.enclave.signable import SignDigest
 from nsl_protocol.enclave.wrapped import KeyName
 from nsl_protocol.policy.document import Policy
 

@@ -138,6 +138,8 @@ CALLS: dict[str, Call] = {
     "listKeys": Call(),
     "getKey": Call({"key_id": lambda w: w.key()}, own=True),
     "sign": Call({"key_id": lambda w: w.key()}, MESSAGE, own=True),
+    "getKeyPolicy": Call({"key_id": lambda w: w.key()}, own=True),
+    "evaluatePolicy": Call({"key_id": lambda w: w.key()}, MESSAGE, own=True),
     "signBatch": Call({"key_id": lambda w: w.key()}, {"items": [MESSAGE]}, own=True),
     "disableKey": Call({"key_id": lambda w: w.key()}, own=True),
     "enableKey": Call({"key_id": lambda w: w.key()}, own=True),

@@ -39,11 +39,11 @@ from nsl_protocol.enclave.messages import (
     Request,
     Seal,
     Sign,
-    SignMessage,
     SignOrder,
     Status,
     Unseal,
 )
+from nsl_protocol.enclave.signable import SignMessage
 from nsl_protocol.enclave.wire import call_frame, read_reply
 from nsl_protocol.enclave.wrapped import KeyName
 from nsl_protocol.evm.keccak import keccak256
@@ -112,7 +112,7 @@ async def test_bytes_that_mean_something_elsewhere_are_worthless_signed_as_a_mes
 
 
 async def test_the_judge_of_this_test_knows_a_real_signature(client: EnclaveClient) -> None:
-    from nsl_protocol.enclave.messages import SignDigest
+    from nsl_protocol.enclave.signable import SignDigest
 
     made = await new_key(client, Curve.SECP256R1, blind_signing=True)
     digest = hashlib.sha256(N3_SIGN_DATA).digest()

@@ -50,6 +50,19 @@ class RegisterStorePort:
         assert kept == Kept(None, None)
         assert edition_at(EMPTY, leaf(1).index, path) is None
 
+    async def test_it_is_held_until_another_epoch_is_settled(self, store: RegisterStore) -> None:
+        async with store.changing() as change:
+            await change.settle(FIRST, ())
+            await change.hold(30)
+        assert (await store.kept()).held
+        async with store.changing() as change:
+            assert change.kept == Kept(FIRST, None, held=True)
+            await change.settle(certificate(1, EMPTY), ())
+        assert await store.kept() == Kept(certificate(1, EMPTY), None)
+        async with store.changing() as change:
+            await change.hold(0)
+        assert not (await store.kept()).held
+
     async def test_a_change_is_under_way_until_it_is_settled(self, store: RegisterStore) -> None:
         async with store.changing() as change:
             await change.settle(FIRST, ())

@@ -26,9 +26,9 @@ from nsl_protocol.enclave.messages import (
     Sign,
     Signature,
     Signed,
-    SignMessage,
     SignOrder,
 )
+from nsl_protocol.enclave.signable import SignMessage
 from nsl_protocol.enclave.wrapped import KeyName, WrappedKey
 from nsl_protocol.policy.document import Policy
 from tests.enclave.ceremonies import bootstrap, join

@@ -15,7 +15,8 @@ from nsl_enclave.kernel.errors import SealError
 from nsl_enclave.kernel.sealing import seal, unseal
 from nsl_enclave.platform.simulated import SimulatedPlatform, measure
 from nsl_protocol.cluster.manifest import Program
-from nsl_protocol.enclave.messages import Curve, GetStatus, Refused, Signature, SignMessage, SignOrder, Status
+from nsl_protocol.enclave.messages import Curve, GetStatus, Refused, Signature, SignOrder, Status
+from nsl_protocol.enclave.signable import SignMessage
 from nsl_protocol.enclave.wrapped import KeyName
 from nsl_protocol.policy.document import Policy
 from tests.support.enclave import Enclave, command, enclave, establish, measured, process

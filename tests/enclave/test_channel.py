@@ -27,7 +27,8 @@ from nsl_protocol.attestation.verify import INTEL
 from nsl_protocol.cluster.enrolment import key_statement
 from nsl_protocol.cluster.manifest import Program, sign_off
 from nsl_protocol.enclave.membership import ApplyManifest, Enrol, Enrolled, GetQuote, KeyProof, ManifestApplied, Quoted
-from nsl_protocol.enclave.messages import Curve, Signature, SignMessage, SignOrder
+from nsl_protocol.enclave.messages import Curve, Signature, SignOrder
+from nsl_protocol.enclave.signable import SignMessage
 from nsl_protocol.enclave.wrapped import KeyName
 from nsl_protocol.policy.document import Policy
 from tests.support.enclave import Enclave, command, enclave, measured, process

@@ -23,20 +23,14 @@ from joserfc.jwk import RSAKey
 from nsl.adapters.enclave import EnclaveClient, EnclaveDown, EnclaveRefused
 from nsl.identity.errors import RootReplaced
 from nsl_protocol.enclave.lifecycle import KeyChange
-from nsl_protocol.enclave.messages import (
-    CreateKey,
-    Curve,
-    KeyCreated,
-    Refused,
+from nsl_protocol.enclave.messages import CreateKey, Curve, KeyCreated, Refused, Signature, SignOrder, TokenKind
+from nsl_protocol.enclave.signable import (
     Signable,
-    Signature,
     SignDigest,
     SignEvmTransaction,
     SignMessage,
     SignN3Transaction,
-    SignOrder,
     SignTypedData,
-    TokenKind,
 )
 from nsl_protocol.enclave.wrapped import KeyName
 from nsl_protocol.evm.address import EvmAddress

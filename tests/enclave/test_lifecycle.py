@@ -26,7 +26,7 @@ from tests.enclave.host import NAME, Host, key_name, restarted
 from tests.enclave.replica import Founders, client
 
 SECRET = b"s" * 32
-FRESH = KeySecret(Curve.ED25519, False, SECRET)
+FRESH = KeySecret(Curve.ED25519, b"{}", SECRET)
 STEP = st.tuples(st.sampled_from(KeyChange), st.integers(0, WAIT_SECONDS_MAX), st.integers(0, 60 * DAY_SECONDS))
 
 # The table ------------------------------------------------------------------------------------------------------------

@@ -17,12 +17,7 @@ from nsl_protocol.enclave.agreement import (
     Record,
     Show,
 )
-from nsl_protocol.enclave.messages import (
-    CreateKey,
-    Curve,
-    KeyCreated,
-    Refused,
-)
+from nsl_protocol.enclave.messages import CreateKey, Curve, KeyCreated, Refused
 from nsl_protocol.enclave.wrapped import WrappedKey
 from nsl_protocol.policy.document import Policy
 from tests.enclave.ceremonies import bootstrap

@@ -6,10 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nsl_protocol.enclave.messages import (
-    Answer,
-    Request,
-)
+from nsl_protocol.enclave.messages import Answer, Request
 from tests.enclave.ceremonies import bootstrap, join
 from tests.enclave.host import Host, restarted, shown, unentered
 from tests.enclave.replica import Founders, Replica

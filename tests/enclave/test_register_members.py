@@ -24,12 +24,7 @@ from nsl_protocol.enclave.agreement import (
     TakeLease,
 )
 from nsl_protocol.enclave.membership import Founded, ShareTaken
-from nsl_protocol.enclave.messages import (
-    GetStatus,
-    Refused,
-    Signature,
-    Status,
-)
+from nsl_protocol.enclave.messages import GetStatus, Refused, Signature, Status
 from nsl_protocol.enclave.wrapped import WrappedKey
 from tests.enclave.ceremonies import bootstrap, join, proceed, share
 from tests.enclave.host import Host, founded, key_name, restarted, shown, unentered

@@ -36,7 +36,8 @@ from nsl_protocol.cluster.register import Path as RegisterPath
 from nsl_protocol.cluster.shares import Share
 from nsl_protocol.enclave.agreement import Ack, Certificate, Conclude, Head, Record, Show, Speaker
 from nsl_protocol.enclave.membership import Enrol, KeyProof, Quoted
-from nsl_protocol.enclave.messages import GetStatus, Sign, SignMessage, SignOrder
+from nsl_protocol.enclave.messages import GetStatus, Sign, SignOrder
+from nsl_protocol.enclave.signable import SignMessage
 from nsl_protocol.enclave.wire import FrameReader, call_frame, read_call, read_reply, reply_frame
 from nsl_protocol.enclave.wrapped import KeyName, WrappedTokenKey
 from nsl_protocol.errors import CodecError

@@ -50,6 +50,9 @@ class _MemoryChange:
     async def path(self, index: bytes) -> Path:
         return path_to(index, self.nodes)
 
+    async def hold(self, seconds: int) -> None:
+        self.after = Kept(self.after.certificate, self.after.pending, held=seconds > 0)
+
     async def propose(self, record: Record) -> None:
         self.after = Kept(self.after.certificate, record)
 

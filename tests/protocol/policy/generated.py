@@ -6,7 +6,7 @@ from typing import Any
 
 from eth_abi import encode
 
-from nsl_protocol.enclave.messages import Signable, SignDigest, SignEvmTransaction, SignMessage, SignN3Transaction
+from nsl_protocol.enclave.signable import Signable, SignDigest, SignEvmTransaction, SignMessage, SignN3Transaction
 from nsl_protocol.evm.abi import selector
 from nsl_protocol.evm.address import EvmAddress
 from nsl_protocol.evm.transaction import FeeMarketTransaction

@@ -10,7 +10,8 @@ from coincurve import PrivateKey
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from nsl_protocol.enclave.messages import Curve, SignEvmTransaction
+from nsl_protocol.enclave.messages import Curve
+from nsl_protocol.enclave.signable import SignEvmTransaction
 from nsl_protocol.errors import CodecError
 from nsl_protocol.n3.address import ScriptHash
 from nsl_protocol.policy.decision import decide, summary

@@ -17,6 +17,7 @@ from nsl.cli.up.n3 import MAGIC
 from nsl.ledger.errors import WrongNetwork
 from nsl.ledger.model import GAS_N3, NEO_N3
 from nsl.transactions.ports import Expected, Sending, SignedBytes, Unsigned
+from nsl_protocol.enclave.fields import MarkedLeaf
 from nsl_protocol.enclave.messages import Signature
 from nsl_protocol.errors import CodecError
 from nsl_protocol.n3.address import ScriptHash
@@ -27,6 +28,8 @@ from nsl_protocol.n3.transaction import Transaction, sign_data
 from nsl_protocol.n3.verification import account
 from tests.contract.chain_port import ChainPort, Scene, expectation
 from tests.support.drivers import n3_node
+
+NO_LEAF = MarkedLeaf(b"{}", bytes(32), bytes(16))
 
 # a wrong checksum, an address of Neo X, nothing, an address of Neo Legacy
 BAD_ADDRESSES = ("NVNvVRW5Q5naSx2k2iZm7xRgtRNGuZppAL", "0x" + "aa" * 20, "", "AGofsxAUDwt52KjaB664GYsqVAkULYvKNt")
@@ -43,7 +46,7 @@ class N3Scene(Scene):
             data = unsigned
         r, s = decode_dss_signature(self.key.sign(data, ec.ECDSA(hashes.SHA256())))
         signature = r.to_bytes(32) + s.to_bytes(32)
-        return Signature(signature, None, "ecdsa-p256-sha256", None, self.public_key, b"{}")
+        return Signature(signature, None, "ecdsa-p256-sha256", None, self.public_key, b"{}", NO_LEAF)
 
     def stranger(self) -> str:
         return ScriptHash(new_key()[1][1:21]).address
@@ -120,7 +123,7 @@ class TestNeoN3(ChainPort):
         [draft] = await scene.drafts((GAS_N3, 1))
         [unsigned] = await scene.chain.prepare([draft])
         assert isinstance(unsigned, Unsigned)
-        other = Signature(signature.signature, None, "", None, new_key()[1], b"{}")
+        other = Signature(signature.signature, None, "", None, new_key()[1], b"{}", NO_LEAF)
         with pytest.raises(CodecError, match="another account"):
             scene.chain.attach(unsigned.unsigned, other)
 

@@ -18,6 +18,7 @@ from nsl.cli.up.neox.rules import CHAIN_ID
 from nsl.ledger.errors import WrongNetwork
 from nsl.ledger.model import GAS_NEO_X, Asset, ChainName
 from nsl.transactions.ports import Expected, Rejected, Sending, SignedBytes, Unsigned
+from nsl_protocol.enclave.fields import MarkedLeaf
 from nsl_protocol.enclave.messages import Signature
 from nsl_protocol.evm.abi import encode_transfer
 from nsl_protocol.evm.address import EvmAddress
@@ -27,6 +28,8 @@ from tests.contract.chain_port import MINED_TIMEOUT_SECONDS, ChainPort, Scene, e
 from tests.service.adapters import erc20
 from tests.service.adapters.erc20 import Manner
 from tests.support.drivers import neox_node
+
+NO_LEAF = MarkedLeaf(b"{}", bytes(32), bytes(16))
 
 GWEI = 10**9
 
@@ -42,7 +45,7 @@ class NeoXScene(Scene):
 
     def sign(self, unsigned: bytes) -> Signature:
         made = self.key.sign_recoverable(keccak256(unsigned), hasher=None)
-        return Signature(made[:64], made[64], "ecdsa-secp256k1", None, self.public_key, b"{}")
+        return Signature(made[:64], made[64], "ecdsa-secp256k1", None, self.public_key, b"{}", NO_LEAF)
 
     def stranger(self) -> str:
         return str(EvmAddress(os.urandom(20)))
@@ -156,7 +159,7 @@ class TestNeoX(ChainPort):
     async def test_a_signature_without_recovery_bit_cannot_be_attached(self, scene: NeoXScene) -> None:
         [unsigned] = await scene.chain.prepare(await scene.drafts((GAS_NEO_X, 1)))
         assert isinstance(unsigned, Unsigned)
-        bare = Signature(b"\1" * 64, None, "", None, scene.public_key, b"{}")
+        bare = Signature(b"\1" * 64, None, "", None, scene.public_key, b"{}", NO_LEAF)
         with pytest.raises(ValueError, match="recovery"):
             scene.chain.attach(unsigned.unsigned, bare)
 

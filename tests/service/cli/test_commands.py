@@ -14,6 +14,8 @@ from tests.support.live import NSL, Live
 GROUPS = [
     (),
     ("keys",),
+    ("policy",),
+    ("audit",),
     ("tx",),
     ("admin",),
     ("attestation",),
@@ -23,9 +25,12 @@ GROUPS = [
 ]
 COMMANDS = [
     ("up",), ("faucet",), ("serve",), ("work",), ("migrate",), ("version",), ("admin", "bootstrap"),
-    ("admin", "break-glass"), ("login",), ("logout",), ("whoami",),
+    ("admin", "break-glass"), ("login",), ("logout",), ("whoami",), ("verify",),
     ("keys", "create"), ("keys", "list"), ("keys", "get"), ("keys", "sign"),
-    ("keys", "disable"), ("keys", "enable"), ("keys", "destroy"),
+    ("keys", "disable"), ("keys", "enable"), ("keys", "destroy"), ("keys", "policy"), ("keys", "evaluate"),
+    ("policy", "check"), ("policy", "test"),
+    ("audit", "head"), ("audit", "records"), ("audit", "proof"), ("audit", "receipt"), ("audit", "export"),
+    ("audit", "monitor"), ("audit", "witness-key"), ("audit", "witness"),
     ("tx", "send"), ("tx", "wait"), ("tx", "get"), ("tx", "list"),
     ("attestation", "verify"), ("attestation", "check-cases"), ("attestation", "ias-report"),
     ("enclave", "list"), ("enclave", "evidence"), ("enclave", "status"), ("enclave", "custodian"),

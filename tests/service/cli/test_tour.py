@@ -12,6 +12,7 @@ from tests.support.live import NSL
 
 FIELDS = [
     "chain", "kind", "asset", "amount", "from", "to", "hash", "block_height", "fee", "state", "seconds",
+    "receipt",
 ]  # fmt: skip
 DONE = Transfer("neo-n3", "transfer", "NEO", "7", "Nfrom", "Nto", "0xabc", 12, "0.1", "confirmed", 1.25)
 
@@ -52,7 +53,7 @@ def test_from_nothing_to_confirmed_transfers_on_every_chain(tmp_path: Path) -> N
     assert ("neo-x", "GAS") in made or "neo-x" in last["left_out"]
     for each in last["transfers"]:
         assert list(each) == FIELDS
-        assert each["state"] == "confirmed"
+        assert (each["state"], each["receipt"]) == ("confirmed", "verified")
         assert Decimal(each["fee"]) > 0
         assert each["block_height"] > 0
     assert [claim["account"] for claim in last["claims"]] == [last["transfers"][1]["from"]]

@@ -16,10 +16,12 @@ from nsl_client.model import (
     ClientSecret,
     Consistency,
     EnclaveInfo,
+    Evaluation,
     Evidence,
     Fees,
     Health,
     Key,
+    KeyPolicy,
     Leaf,
     Me,
     Mined,
@@ -43,6 +45,7 @@ class Call[T]:
     Attributes:
         also: error statuses whose body is an answer nevertheless.
         public: sent without a token.
+        repeats: changes nothing, although it is a POST.
     """
 
     method: str
@@ -53,11 +56,12 @@ class Call[T]:
     idempotency_key: str | None = None
     also: frozenset[int] = frozenset()
     public: bool = False
+    repeats: bool = False
 
     @property
     def repeatable(self) -> bool:
         """Whether sending it twice does the same as sending it once."""
-        return self.method in ("GET", "PUT") or self.idempotency_key is not None
+        return self.method in ("GET", "PUT") or self.repeats or self.idempotency_key is not None
 
 
 def _without_none(**values: Any) -> dict[str, Any]:
@@ -115,6 +119,19 @@ def create_key(
     """Make a key inside the enclave. secp256r1 pays on Neo N3, secp256k1 on Neo X."""
     body = _without_none(name=name, curve=curve, usages=["sign"], policy=policy, rotation_days=rotation_days)
     return Call("POST", "/v1/keys", Key, body, idempotency_key=idempotency_key or fresh_key())
+
+
+def get_key_policy(key_id: str) -> Call[KeyPolicy]:
+    """What a key may sign, and the policy's hash."""
+    return Call("GET", f"/v1/keys/{quote(key_id, safe='')}/policy", KeyPolicy)
+
+
+def evaluate_policy(
+    key_id: str, kind: str, payload: Mapping[str, Any], *, network: int | None = None
+) -> Call[Evaluation]:
+    """What the enclave would say to a request to sign, and what would change it. Nothing is signed."""
+    body = _without_none(kind=kind, payload=dict(payload), network=network)
+    return Call("POST", f"/v1/keys/{quote(key_id, safe='')}/policy/evaluate", Evaluation, body, repeats=True)
 
 
 def list_keys(*, limit: int | None = None, cursor: str | None = None) -> Call[Page[Key]]:

@@ -23,7 +23,8 @@ from nsl_protocol.audit.heads import SignedHead, Witness, origin, parse_signed_h
 from nsl_protocol.audit.leaves import EnclaveLeaf, HexHash, commits, read_leaf
 from nsl_protocol.audit.merkle import leaf_hash
 from nsl_protocol.audit.proofs import PROOF_HASHES_MAX, verify_inclusion
-from nsl_protocol.enclave.messages import Curve, Signable
+from nsl_protocol.enclave.messages import Curve
+from nsl_protocol.enclave.signable import Signable
 from nsl_protocol.enclave.signed import read_signable, signed_data, transaction_of, verify_signature
 from nsl_protocol.errors import CodecError
 

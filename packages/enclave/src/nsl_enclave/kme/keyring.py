@@ -21,13 +21,15 @@ from nsl_protocol.enclave.messages import (
     KeyCreated,
     ObjectionTo,
     Refused,
-    Signable,
     Signature,
+    SignOrder,
+)
+from nsl_protocol.enclave.signable import (
+    Signable,
     SignDigest,
     SignEvmTransaction,
     SignMessage,
     SignN3Transaction,
-    SignOrder,
     SignTypedData,
 )
 from nsl_protocol.enclave.wrapped import KeyName, WrappedKey

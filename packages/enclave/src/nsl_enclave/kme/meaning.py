@@ -9,14 +9,8 @@ import msgspec
 
 from nsl_enclave.kernel.clock import random_bytes
 from nsl_enclave.kernel.errors import Refusal
-from nsl_protocol.enclave.messages import (
-    Curve,
-    SignDigest,
-    SignEvmTransaction,
-    SignMessage,
-    SignN3Transaction,
-    SignTypedData,
-)
+from nsl_protocol.enclave.messages import Curve
+from nsl_protocol.enclave.signable import SignDigest, SignEvmTransaction, SignMessage, SignN3Transaction, SignTypedData
 from nsl_protocol.enclave.signed import message_data
 from nsl_protocol.errors import CodecError
 from nsl_protocol.evm.abi import parse_transfer as parse_erc20

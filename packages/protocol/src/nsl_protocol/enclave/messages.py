@@ -30,7 +30,7 @@ from nsl_protocol.enclave.agreement import (
     Shown,
     TakeLease,
 )
-from nsl_protocol.enclave.fields import Bytes32, Id16, MarkedLeaf, Message, Payload, Wrapped
+from nsl_protocol.enclave.fields import Id16, MarkedLeaf, Message, Wrapped
 from nsl_protocol.enclave.lifecycle import ChangeKey, KeyChanged
 from nsl_protocol.enclave.log import AppendLeaves, GetLeaves, HeadSigned, LeavesAppended, LeavesKept, SignHead
 from nsl_protocol.enclave.membership import (
@@ -54,6 +54,7 @@ from nsl_protocol.enclave.membership import (
     ShareTaken,
     SubmitShare,
 )
+from nsl_protocol.enclave.signable import Signable
 from nsl_protocol.enclave.wrapped import (
     KeyName,
     Kid,
@@ -81,44 +82,6 @@ class TokenKind(StrEnum):
     ACCESS = "at+jwt"  # RFC 9068
     ID = "JWT"  # OpenID Connect Core section 2
     LOGOUT = "logout+jwt"  # OpenID Connect Back-Channel Logout section 2.4
-
-
-# What can be signed -----------------------------------------------------------------------------------------------
-
-
-class SignMessage(Message, frozen=True):
-    """A message, always domain-separated by the enclave (EIP-191, the N3 wallets' salted envelope, a fixed prefix)."""
-
-    data: Payload
-
-
-class SignDigest(Message, frozen=True):
-    """A bare digest: only for a key that was created with ``blind_signing``."""
-
-    digest: Bytes32
-
-
-class SignN3Transaction(Message, frozen=True):
-    """The unsigned bytes of a Neo N3 transaction, for the network with that magic number."""
-
-    network: Annotated[int, Meta(ge=0, le=2**32 - 1)]
-    unsigned: Payload
-
-
-class SignEvmTransaction(Message, frozen=True):
-    """The unsigned bytes of an EVM transaction (typed, or legacy with EIP-155), which must carry this chain id."""
-
-    chain_id: Annotated[int, Meta(ge=1, le=2**53 - 1)]
-    unsigned: Payload
-
-
-class SignTypedData(Message, frozen=True):
-    """EIP-712 typed data as its JSON document."""
-
-    document: Payload
-
-
-type Signable = SignMessage | SignDigest | SignN3Transaction | SignEvmTransaction | SignTypedData
 
 
 class SignOrder(Message, frozen=True):

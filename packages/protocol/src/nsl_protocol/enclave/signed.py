@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
 
-from nsl_protocol.enclave.messages import (
-    Curve,
+from nsl_protocol.enclave.messages import Curve
+from nsl_protocol.enclave.signable import (
     Signable,
     SignDigest,
     SignEvmTransaction,

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from coincurve import PublicKey as Secp256k1PublicKey
 
-from nsl_protocol.enclave.messages import (
-    Curve,
+from nsl_protocol.enclave.messages import Curve
+from nsl_protocol.enclave.signable import (
     Signable,
     SignDigest,
     SignEvmTransaction,

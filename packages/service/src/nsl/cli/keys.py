@@ -2,12 +2,14 @@
 
 import json
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from nsl.cli.connection import AsJson, Credentials, connect
 from nsl.cli.output import explained, show_list, show_record
+from nsl.cli.policies import read_document
 
 app = typer.Typer(no_args_is_help=True, help="Keys in the enclave: make, list, look at, sign, disable, destroy.")
 
@@ -32,15 +34,19 @@ def create(
     curve: Annotated[
         CurveOption, typer.Option(help="secp256r1 pays on Neo N3, secp256k1 on Neo X, ed25519 signs messages.")
     ] = CurveOption.SECP256R1,
+    policy: Annotated[
+        Path | None, typer.Option(help="What it may sign, as JSON; `nsl policy check` reads it first. Fixed for good.")
+    ] = None,
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a key inside the enclave. Its private part never leaves it.
 
-    Example: nsl keys create treasury --curve secp256k1
+    Example: nsl keys create treasury --curve secp256k1 --policy payout.json
     """
     with explained(), connect(credentials) as client:
-        show_record(client.keys.create(name, curve.value), as_json=as_json)
+        document = None if policy is None else read_document(policy)
+        show_record(client.keys.create(name, curve.value, policy=document), as_json=as_json)
 
 
 @app.command("list")
@@ -90,6 +96,41 @@ def sign(
     """
     with explained(), connect(credentials) as client:
         show_record(client.keys.sign(key_id, kind.value, _payload(kind, payload), network=network), as_json=as_json)
+
+
+@app.command()
+def policy(
+    key_id: Annotated[str, typer.Argument(help="The key's id.")],
+    credentials: Credentials = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a key may sign, and the hash by which receipts name its policy.
+
+    Example: nsl keys policy KEY_ID --json
+    """
+    with explained(), connect(credentials) as client:
+        show_record(client.keys.policy(key_id), as_json=as_json)
+
+
+@app.command()
+def evaluate(
+    key_id: Annotated[str, typer.Argument(help="The key's id.")],
+    payload: Annotated[
+        str, typer.Argument(help="A message's text; hex for a digest or a transaction; the JSON of typed data.")
+    ],
+    kind: Annotated[KindOption, typer.Option(help="What the payload is.")] = KindOption.MESSAGE,
+    network: Annotated[int | None, typer.Option(help="A transaction's N3 magic number or EVM chain id.")] = None,
+    credentials: Credentials = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask the enclave what it would say to signing this, and why. Nothing is signed; exit status 1 if it would refuse.
+
+    Example: nsl keys evaluate KEY_ID --kind n3-transaction --network 860833102 00...
+    """
+    with explained(), connect(credentials) as client:
+        found = client.keys.evaluate(key_id, kind.value, _payload(kind, payload), network=network)
+        show_record(found, as_json=as_json)
+    raise typer.Exit(0 if found.allowed else 1)
 
 
 @app.command()

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from nsl import wiring
-from nsl.adapters.enclave import NoMajority, PostgresRegister, Visit, visit
+from nsl.adapters.enclave import NoMajority, PostgresRegister, RegisterStore, Visit, visit
 from nsl.adapters.rewrapping import rewrap_all
 from nsl.cli.custodian import Approved, approved, join, retire, rotate, write_packages
 from nsl.kit.db import Database
@@ -24,6 +24,8 @@ from nsl_protocol.enclave.messages import GetStatus, Status
 #: rewrapping holds one while the register of keys is read
 OWNER_CONNECTIONS = 2
 ATTEMPTS = 20
+#: longer than a call to an enclave takes; whoever attends the replicas meanwhile finds the epoch that has begun
+HOLD_SECONDS = 60
 
 type Address = tuple[str, int]
 type Replacement = Callable[[Visit, Approved, Certificate], Awaitable[Founded]]
@@ -78,14 +80,14 @@ class Rotation:
             async with wiring.key_enclave(self.settings, owner) as enclave:
                 for _ in range(ATTEMPTS):
                     await enclave.attend()
+                    newest = await hold(PostgresRegister(owner))
+                    if newest is None:
+                        continue  # API or worker has just begun a change: it comes first
+                    found = await work(visiting, by, newest)
+                    write_packages(self.packages, found.packages)
                     async with PostgresRegister(owner).changing() as change:
-                        newest = change.kept.certificate
-                        if newest is None or change.kept.pending is not None:
-                            continue  # API or worker has just begun a change: it comes first
-                        found = await work(visiting, by, newest)
-                        write_packages(self.packages, found.packages)
                         await change.settle(found.certificate, ())
-                        return found
+                    return found
         raise NoMajority("The register of keys is being changed all the time; run the command again.")
 
     async def _rewrap(self) -> int:
@@ -109,6 +111,18 @@ class Rotation:
     async def _epoch(self, address: Address) -> int:
         async with visit(address, Program.KME, wiring.trust(self.settings)) as replica:
             return (await replica.ask(Status, GetStatus())).epoch
+
+
+async def hold(register: RegisterStore) -> Certificate | None:
+    """Let no change of the register begin until the next epoch has. What that goes on from; None: one is under way.
+
+    Written down before the epoch begins: should this process end then, a change would be made in an epoch that is over.
+    """
+    async with register.changing() as change:
+        if change.kept.certificate is None or change.kept.pending is not None:
+            return None
+        await change.hold(HOLD_SECONDS)
+        return change.kept.certificate
 
 
 def _say(text: str) -> None:

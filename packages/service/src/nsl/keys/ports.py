@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from nsl_protocol.enclave.lifecycle import KeyChange, KeyChanged
-from nsl_protocol.enclave.messages import Curve, Evaluated, KeyCreated, Refused, Signable, Signature, SignOrder, Status
+from nsl_protocol.enclave.messages import Curve, Evaluated, KeyCreated, Refused, Signature, SignOrder, Status
+from nsl_protocol.enclave.signable import Signable
 from nsl_protocol.enclave.wrapped import KeyName
 from nsl_protocol.policy.document import Policy
 

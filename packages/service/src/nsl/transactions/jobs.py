@@ -33,14 +33,8 @@ from nsl.transactions.ports import Chain, Draft, Expected, Sending, SignedBytes,
 from nsl.transactions.ports import Rejected as CannotBuild
 from nsl.transactions.store import SignedOrder
 from nsl_protocol.enclave.fields import MarkedLeaf
-from nsl_protocol.enclave.messages import (
-    Refused,
-    Signable,
-    Signature,
-    SignEvmTransaction,
-    SignN3Transaction,
-    SignOrder,
-)
+from nsl_protocol.enclave.messages import Refused, Signature, SignOrder
+from nsl_protocol.enclave.signable import Signable, SignEvmTransaction, SignN3Transaction
 from nsl_protocol.enclave.wrapped import KeyName
 
 BATCH_MAX: Final = 256

@@ -11,7 +11,8 @@ from msgspec.msgpack import encode
 from nsl.kit.db import Connection, fetch_all, fetch_one, load_queries
 from nsl.ledger.model import Asset, ChainName
 from nsl.transactions.model import Failed, Kind, State, Transaction, public_history
-from nsl_protocol.enclave.messages import Signable, Signature
+from nsl_protocol.enclave.messages import Signature
+from nsl_protocol.enclave.signable import Signable
 
 _QUERIES = load_queries("nsl.transactions")
 

@@ -52,7 +52,6 @@ from nsl_protocol.enclave.messages import (
     Seal,
     Sealed,
     Sign,
-    Signable,
     Signature,
     Signed,
     SignOrder,
@@ -64,6 +63,7 @@ from nsl_protocol.enclave.messages import (
     Unseal,
     Unsealed,
 )
+from nsl_protocol.enclave.signable import Signable
 from nsl_protocol.enclave.wire import HEADER_BYTES
 from nsl_protocol.enclave.wrapped import KeyName, WrappedKey, WrappedLog, WrappedSecret, WrappedTokenKey
 from nsl_protocol.policy.document import Policy

@@ -108,6 +108,7 @@ class Register:
                         return
                 elif record is None:
                     await self._refreshed()
+                    await pause(_PAUSE_SECONDS)
                 elif isinstance(record, Refused) and record.code == _ENTERED:
                     return
                 else:
@@ -150,10 +151,10 @@ class Register:
         return ends or not shown.current or shown.certificate.head.epoch < epoch
 
     async def _record(self, entry: Item | Enlistment) -> tuple[Answer | None, bool]:
-        """What is to be carried, and whether it is ours. None: there is no register to begin from yet."""
+        """What is to be carried, and whether it is ours. None: there is no register to begin from, or it is held."""
         async with self._store.changing() as change:
             kept = change.kept
-            if kept.pending is not None or kept.certificate is None:
+            if kept.pending is not None or kept.certificate is None or kept.held:
                 return kept.pending, False
             path = None if isinstance(entry, Enlistment) else await change.path(entry.index)
             answer = await self._first(Propose(kept.certificate, entry, path))

@@ -17,10 +17,14 @@ _INDEX_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """``certificate`` is None before the first key; ``pending`` is a change that may hold already."""
+    """``certificate`` is None before the first key; ``pending`` is a change that may hold already.
+
+    ``held``: another epoch is about to begin, and no change may.
+    """
 
     certificate: Certificate | None
     pending: Record | None
+    held: bool = False
 
 
 class Change(Protocol):
@@ -32,6 +36,9 @@ class Change(Protocol):
 
     async def propose(self, record: Record) -> None:
         """Write a change down, before any replica is asked to accept it."""
+
+    async def hold(self, seconds: int) -> None:
+        """Let no change begin for so long, or until another epoch is settled."""
 
     async def settle(self, certificate: Certificate, nodes: Sequence[Node]) -> None:
         """The change under way holds, or another epoch has begun: nothing is pending any more."""
@@ -83,6 +90,9 @@ class _PostgresChange:
     async def propose(self, record: Record) -> None:
         await self._connection.execute(_QUERIES["propose"], {"pending": encode(record)})
 
+    async def hold(self, seconds: int) -> None:
+        await self._connection.execute(_QUERIES["hold"], {"seconds": seconds})
+
     async def settle(self, certificate: Certificate, nodes: Sequence[Node]) -> None:
         await self._connection.execute(_QUERIES["settle"], {"certificate": encode(certificate)})
         if nodes:
@@ -107,6 +117,7 @@ def _kept_in(row: Mapping[str, Any] | None) -> Kept:
     return Kept(
         None if certificate is None else decode(certificate, type=Certificate),
         None if pending is None else decode(pending, type=Record),
+        row["held"],
     )
 
 

@@ -1,9 +1,9 @@
 -- name: read
-SELECT certificate, pending FROM key_register
+SELECT certificate, pending, coalesce(held_until > now(), false) AS held FROM key_register
 
 -- name: path
 -- One statement, so that the nodes are those of this certificate.
-SELECT r.certificate, r.pending, n.position, n.hash, n.leaf
+SELECT r.certificate, r.pending, coalesce(r.held_until > now(), false) AS held, n.position, n.hash, n.leaf
 FROM key_register r LEFT JOIN key_register_nodes n ON n.position = ANY(%(positions)s)
 
 -- name: give_back
@@ -12,13 +12,16 @@ SET LOCAL idle_in_transaction_session_timeout = '30s';
 SET LOCAL lock_timeout = '30s';
 
 -- name: lock
-SELECT certificate, pending FROM key_register FOR UPDATE
+SELECT certificate, pending, coalesce(held_until > clock_timestamp(), false) AS held FROM key_register FOR UPDATE
 
 -- name: propose
 UPDATE key_register SET pending = %(pending)s
 
+-- name: hold
+UPDATE key_register SET held_until = clock_timestamp() + %(seconds)s * interval '1 second'
+
 -- name: settle
-UPDATE key_register SET certificate = %(certificate)s, pending = NULL
+UPDATE key_register SET certificate = %(certificate)s, pending = NULL, held_until = NULL
 
 -- name: write_nodes
 INSERT INTO key_register_nodes (position, hash, leaf)

@@ -122,3 +122,8 @@ CREATE TRIGGER refuse_older_root BEFORE UPDATE OF wrapped ON audit_log
     FOR EACH ROW WHEN (NEW.wrapped IS NOT NULL) EXECUTE FUNCTION refuse_older_root('wrapped');
 CREATE TRIGGER refuse_older_root_ahead BEFORE UPDATE OF next_wrapped ON audit_log
     FOR EACH ROW WHEN (NEW.next_wrapped IS NOT NULL) EXECUTE FUNCTION refuse_older_root('next_wrapped');
+
+-- While another epoch of the key cluster is about to begin, no change of the register may: it would be made in the epoch
+-- that ends.
+ALTER TABLE key_register ADD COLUMN held_until timestamptz;
+GRANT UPDATE (held_until) ON key_register TO nsl_app, nsl_worker;

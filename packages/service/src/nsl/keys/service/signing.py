@@ -30,17 +30,13 @@ from nsl.kit.db import Database
 from nsl.kit.errors import Denied, Failure
 from nsl.kit.ids import new_id
 from nsl_protocol.enclave.lifecycle import KeyChange, KeyState
-from nsl_protocol.enclave.messages import (
-    Curve,
-    Evaluated,
-    Refused,
+from nsl_protocol.enclave.messages import Curve, Evaluated, Refused, Signature, SignOrder
+from nsl_protocol.enclave.signable import (
     Signable,
-    Signature,
     SignDigest,
     SignEvmTransaction,
     SignMessage,
     SignN3Transaction,
-    SignOrder,
     SignTypedData,
 )
 from nsl_protocol.enclave.wrapped import KeyName

@@ -1,0 +1,98 @@
+"""Cases that a policy is tested on: requests to sign, and what is to come of them."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, assert_never
+
+import msgspec
+from msgspec import Struct
+
+from nsl_protocol.enclave.messages import Curve
+from nsl_protocol.enclave.signable import (
+    Signable,
+    SignDigest,
+    SignEvmTransaction,
+    SignMessage,
+    SignN3Transaction,
+    SignTypedData,
+)
+from nsl_protocol.errors import CodecError
+from nsl_protocol.policy.decision import decide, summary
+from nsl_protocol.policy.document import Kind, Policy
+from nsl_protocol.policy.reading import meaning_of
+
+ALLOW = "allow"
+
+
+class Case(Struct, frozen=True, forbid_unknown_fields=True):
+    """``payload``: text of a message, hex of a digest or transaction, the document of typed data."""
+
+    name: str
+    kind: Kind
+    payload: Any
+    public_key: str
+    at: datetime
+    expect: str
+    network: int = 0
+
+
+class Outcome(Struct, frozen=True):
+    """``got``: ``allow``, or the codes of the refusal; ``why``: the reasons, and what would change them."""
+
+    case: str
+    expected: str
+    got: str
+    meaning: str
+    why: str
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether the expected code is among those that were given."""
+        return self.expected in self.got.split(", ")
+
+
+def run_cases(policy: Policy, document: bytes) -> list[Outcome]:
+    """Raises CodecError: the cases cannot be read; it says which."""
+    return list(_outcomes(policy, document))
+
+
+def _outcomes(policy: Policy, document: bytes) -> Iterator[Outcome]:
+    try:
+        cases = msgspec.json.decode(document, type=list[Case])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise CodecError(str(error), field="cases") from error
+    for case in cases:
+        try:
+            public_key = bytes.fromhex(case.public_key)
+            what = _signable(case)
+            meaning = meaning_of(what, _curve(case, public_key), public_key)
+        except (CodecError, ValueError, TypeError) as error:
+            raise CodecError(f"{case.name}: {error}", field="cases") from error
+        found = decide(policy, meaning, int(case.at.timestamp()))
+        got = ", ".join(dict.fromkeys(each.code for each in found.objections)) or ALLOW
+        why = " ".join(f"{each.reason} {each.would_change}" for each in found.objections) or ", ".join(found.rules)
+        yield Outcome(case.name, case.expect, got, summary(policy, meaning), why)
+
+
+def _signable(case: Case) -> Signable:
+    match case.kind:
+        case Kind.MESSAGE:
+            return SignMessage(str(case.payload).encode())
+        case Kind.DIGEST:
+            return SignDigest(bytes.fromhex(case.payload))
+        case Kind.N3_TRANSACTION:
+            return SignN3Transaction(case.network, bytes.fromhex(case.payload))
+        case Kind.EVM_TRANSACTION:
+            return SignEvmTransaction(case.network, bytes.fromhex(case.payload))
+        case Kind.TYPED_DATA:
+            return SignTypedData(msgspec.json.encode(case.payload))
+    assert_never(case.kind)
+
+
+def _curve(case: Case, public_key: bytes) -> Curve:
+    """By what is signed, and where that leaves it open, by how long the key is."""
+    if case.kind is Kind.N3_TRANSACTION:
+        return Curve.SECP256R1
+    if case.kind in (Kind.EVM_TRANSACTION, Kind.TYPED_DATA):
+        return Curve.SECP256K1
+    return Curve.ED25519 if len(public_key) == 32 else Curve.SECP256R1  # noqa: PLR2004 - of Ed25519
