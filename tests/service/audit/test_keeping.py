@@ -86,7 +86,7 @@ async def test_everything_comes_in_once_under_a_signed_head(bench: Bench) -> Non
     await bench.keys.change(bench.caller, key.id, KeyChange.DISABLE)
     assert await keeper(bench).step() > 0
     leaves = verified(bench)
-    acts = [each.act for each in leaves if isinstance(each, EnclaveLeaf) and each.key == key.id]
+    acts = [each.act for each in leaves if isinstance(each, EnclaveLeaf) and each.key == str(key.id)]
     assert acts == ["key.created", "signature", "key.disabled"]
     assert "key.disabled" in [each.act for each in leaves if isinstance(each, HostLeaf)]
     (signature,) = [each for each in leaves if isinstance(each, EnclaveLeaf) and each.act == "signature"]

@@ -57,12 +57,13 @@ _KINDS: dict[type[Signable], Kind] = {
 class _OpenKey:
     """A key that was opened: its private half, and what it may sign."""
 
-    __slots__ = ("policy", "policy_hash", "private")
+    __slots__ = ("policy", "policy_by_kind", "policy_hash", "private")
 
     def __init__(self, private: PrivateHalf, policy: Policy) -> None:
         self.private = private
         self.policy = policy
         self.policy_hash = policy.hash
+        self.policy_by_kind = policy.by_kind_alone
 
 
 class _Answered(NamedTuple):
@@ -110,7 +111,7 @@ class Keyring:
                 return _insist_on_same(before, order, request)
             key = self._open(order.name, order.wrapped)
             found = _meaning(order.what, key)
-            decision = _decided(order.what, key, int(self._now()))
+            decision = self._decided(order.what, key)
         except Refusal as refusal:
             leaf = None if refusal.code in _NOT_YET else self._leaves.refused(order, request, refusal.code)
             return Refused(refusal.code, refusal.reason, leaf)
@@ -143,6 +144,12 @@ class Keyring:
         decoded = found.decoded | {"summary": summary(key.policy, understood)}
         objections = tuple(ObjectionTo(*astuple(each)) for each in decision.objections)
         return Evaluated(json.encode(decoded), key.policy_hash, objections, decision.rules)
+
+    def _decided(self, what: Signable, key: _OpenKey) -> Decision:
+        """On what ``_meaning`` has parsed; where only its kind matters, that is all that is looked at."""
+        if key.policy_by_kind:
+            return decide(key.policy, Meaning(_KINDS[type(what)], None, None, "", ()), 0)
+        return decide(key.policy, meaning_of(what, key.private.curve, key.private.public_key), int(self._now()))
 
     def _objected(self, order: SignOrder, request: bytes, key: _OpenKey, decision: Decision) -> Refused:
         first, parts = decision.objections[0], tuple(dict.fromkeys(each.part for each in decision.objections))
@@ -189,13 +196,6 @@ def _read(policy: bytes) -> Policy:
         return read_policy(policy)
     except CodecError as error:
         raise Refusal("POLICY_UNREADABLE", f"The policy cannot be read: {error}.") from error
-
-
-def _decided(what: Signable, key: _OpenKey, unix_seconds: int) -> Decision:
-    """What ``_meaning`` has parsed; where only its kind matters, that is all that is looked at."""
-    if key.policy.by_kind_alone:
-        return decide(key.policy, Meaning(_KINDS[type(what)], None, None, "", ()), unix_seconds)
-    return decide(key.policy, meaning_of(what, key.private.curve, key.private.public_key), unix_seconds)
 
 
 def _private(secret: KeySecret) -> PrivateHalf:

@@ -20,6 +20,7 @@ SALT_BYTES = 16
 
 type HexHash = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 type HexRun = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+type Uuid = Annotated[str, Meta(pattern="^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
 type Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 type Act = Annotated[str, Meta(pattern="^[a-z][a-z_-]{0,39}(\\.[a-z][a-z_-]{0,39})?$")]
 
@@ -41,7 +42,7 @@ class HostLeaf(Struct, frozen=True, forbid_unknown_fields=True, tag_field="sourc
 
 
 class EnclaveLeaf(
-    Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="source", tag="enclave"
+    Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="source", tag="enclave", gc=False
 ):
     """An act of a key enclave, which has made this leaf itself.
 
@@ -64,9 +65,9 @@ class EnclaveLeaf(
     number: Count
     unix_ms: Count
     act: Act
-    id: UUID | None = None
-    tenant: UUID | None = None
-    key: UUID | None = None
+    id: Uuid | None = None
+    tenant: Uuid | None = None
+    key: Uuid | None = None
     version: Count = 0
     key_number: Count | None = None
     request: HexHash | None = None

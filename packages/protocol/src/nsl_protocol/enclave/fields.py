@@ -17,8 +17,11 @@ type Name = Annotated[str, Meta(pattern="^[a-z0-9](-?[a-z0-9]){0,62}$")]
 type Signature64 = Annotated[bytes, Meta(min_length=64, max_length=64)]
 
 
-class Message(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=True):
-    """Base of every body: an array whose first element is the type's name."""
+class Message(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=True, gc=False):
+    """Base of every body: an array whose first element is the type's name.
+
+    Frozen values hold no circle that a collector would have to find, and thousands of them are kept.
+    """
 
 
 class MarkedLeaf(Message, frozen=True):

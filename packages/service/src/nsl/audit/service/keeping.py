@@ -179,7 +179,7 @@ class LogKeeper:
 
     async def _write_fetched(self, kept: Iterable[LeavesKept]) -> None:
         fetched = [
-            FetchedLeaf(new_id(), leaf.tenant, marked, each.run, leaf.number)
+            FetchedLeaf(new_id(), UUID(leaf.tenant), marked, each.run, leaf.number)
             for each in kept
             for marked in each.leaves
             if isinstance(leaf := read_leaf(marked.content), EnclaveLeaf) and leaf.tenant is not None
