@@ -111,6 +111,20 @@ async def test_a_large_log_keeps_the_roots_of_its_subtrees(bench: Bench) -> None
     ]
 
 
+async def test_a_database_that_was_restored_into_another_cluster_goes_on(bench: Bench) -> None:
+    """As after pg_dump and restore: the numbers of transactions that it brings are still to come there."""
+    key = await bench.new_key()
+    await sign(bench, key)
+    await keeper(bench).step()
+    await sign(bench, key)
+    bench.owner("UPDATE audit_leaves SET tx = (tx::text::bigint + 1000000000)::text::xid8")
+    bench.owner("UPDATE audit_log SET tx = (tx::text::bigint + 1000000000)::text::xid8")
+    await sign(bench, key)
+    await keeper(bench).step()
+    contents = log_of(bench)
+    assert len(verified(bench)) == len(set(contents)) == bench.owner("SELECT count(*) FROM audit_leaves")[0][0]
+
+
 class Ended(Exception):
     """The worker ends here."""
 

@@ -10,9 +10,17 @@ WHERE id = ANY(%(ids)s) ORDER BY run, number
 
 -- name: written
 -- What transactions wrote that are over, and before which none is under way: nothing comes in between any more.
-SELECT id, content, mac, run, number, tx::text::bigint AS tx, sequence FROM audit_leaves
+SELECT id, content, mac, run, number, tx::text::bigint AS tx, sequence FROM audit_leaves l
 WHERE (tx, sequence) > (%(tx)s::text::xid8, %(sequence)s) AND tx < pg_snapshot_xmin(pg_current_snapshot())
+    AND NOT EXISTS (SELECT FROM audit_positions p WHERE p.leaf_id = l.id)
 ORDER BY tx, sequence LIMIT %(limit)s
+
+-- name: all_taken
+-- Also what is committed, and waits for an earlier transaction that is still under way.
+SELECT NOT EXISTS (SELECT FROM audit_leaves WHERE (tx, sequence) > (%(tx)s::text::xid8, %(sequence)s)) AS taken
+
+-- name: moved
+SELECT audit_leaves_moved() AS moved
 
 -- name: runs
 SELECT run, following FROM audit_runs WHERE run = ANY(%(runs)s)

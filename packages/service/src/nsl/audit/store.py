@@ -52,6 +52,19 @@ async def waiting(connection: Connection, at: LogPlace, limit: int) -> tuple[lis
     return list(map(_leaf, held)), list(map(_leaf, await fetch_all(connection, _QUERIES["written"], parameters)))
 
 
+async def all_taken(connection: Connection, at: LogPlace) -> bool:
+    """Whether everything that is written down is in the log."""
+    tx, sequence = at.cursor
+    row = await fetch_one(connection, _QUERIES["all_taken"], {"tx": str(tx), "sequence": sequence})
+    return not at.held and row is not None and bool(row["taken"])
+
+
+async def moved(connection: Connection) -> bool:
+    """Whether the database has come into another cluster, since when what was written before stands before all."""
+    row = await fetch_one(connection, _QUERIES["moved"], {})
+    return row is not None and bool(row["moved"])
+
+
 async def following(connection: Connection, runs: Sequence[bytes] | None = None) -> dict[bytes, int]:
     """By run, the number of the leaf that the log takes next; None: of every run."""
     query, parameters = ("latest_runs", {}) if runs is None else ("runs", {"runs": list(runs)})

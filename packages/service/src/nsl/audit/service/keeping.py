@@ -58,9 +58,11 @@ class LogKeeper:
         self._gaps: dict[bytes, tuple[int, float]] = {}
         self._swept_at = monotonic()
         self._made: dict[bytes, int] = {}
+        self._looked = False
 
     async def step(self) -> int:
         """Bring what was written down into the log, and sign the head that it has then; how many leaves came in."""
+        await self._found_its_cluster()
         before = (await self._carried()).size
         for _ in range(_BATCHES_MAX):
             if not await self._advance():
@@ -69,10 +71,20 @@ class LogKeeper:
         await self._sign_head(at)
         _size.set(at.size)
         _held.set(len(at.held))
-        _advanced.set(now().timestamp())
+        async with self._database.transaction() as connection:
+            if await store.all_taken(connection, at):
+                _advanced.set(now().timestamp())
         if monotonic() - self._swept_at > SWEEP_SECONDS:
             await self._sweep()
         return at.size - before
+
+    async def _found_its_cluster(self) -> None:
+        """At the start: the order of what was written goes by numbers that another cluster counts anew."""
+        if not self._looked:
+            async with self._database.transaction() as connection:
+                if await store.moved(connection):
+                    _log.warning("the database was restored into another cluster; the audit log goes on")
+            self._looked = True
 
     async def _carried(self) -> LogPlace:
         """Where the log is, after what was left half done."""

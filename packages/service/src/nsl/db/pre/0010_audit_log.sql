@@ -127,3 +127,24 @@ CREATE TRIGGER refuse_older_root_ahead BEFORE UPDATE OF next_wrapped ON audit_lo
 -- that ends.
 ALTER TABLE key_register ADD COLUMN held_until timestamptz;
 GRANT UPDATE (held_until) ON key_register TO nsl_app, nsl_worker;
+
+-- After the database was restored into another PostgreSQL cluster, whose transactions are numbered anew: what was written
+-- before stands before all of them. What is in the log already is not taken once more.
+CREATE FUNCTION audit_leaves_moved() RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    unborn CONSTANT xid8 := pg_snapshot_xmax(pg_current_snapshot());
+BEGIN
+    IF NOT EXISTS (SELECT FROM public.audit_log a WHERE a.tx >= unborn)
+        AND NOT EXISTS (SELECT FROM public.audit_leaves l WHERE l.tx >= unborn) THEN
+        RETURN false;
+    END IF;
+    UPDATE public.audit_leaves SET tx = '0' WHERE tx >= unborn;
+    UPDATE public.audit_log SET tx = '0', sequence = 0;
+    RETURN true;
+END
+$$;
+GRANT EXECUTE ON FUNCTION audit_leaves_moved() TO nsl_worker;
+CREATE POLICY owner_moves ON audit_leaves FOR UPDATE TO CURRENT_USER USING (true) WITH CHECK (true);
