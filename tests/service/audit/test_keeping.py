@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from nsl.adapters.enclave import EnclaveRefused
+from nsl.audit import store
 from nsl.audit.service import LogKeeper, Witnessing, keeping
 from nsl.cli.up.postgres import OWNER, Postgres
 from nsl.keys.model import Key, Kind
@@ -123,6 +124,19 @@ async def test_a_database_that_was_restored_into_another_cluster_goes_on(bench: 
     await keeper(bench).step()
     contents = log_of(bench)
     assert len(verified(bench)) == len(set(contents)) == bench.owner("SELECT count(*) FROM audit_leaves")[0][0]
+
+
+async def test_hashes_are_read_wherever_they_stand(bench: Bench) -> None:
+    """Numbers are sent in as few bytes as they need: around the end of two bytes, and of four."""
+    async with bench.worker.transaction() as connection:
+        for first in (32_767 - 100, 32_767, 65_536 - 100, 2**31 - 100, 2**31):
+            hashes = [number.to_bytes(32) for number in range(first, first + 256)]
+            await store.append(connection, first, hashes, [None] * 256, [b"{}"] * 256)
+            assert await store.hashes(connection, 0, first, 256) == hashes
+            await store.insert_node(connection, 8, first, hashes[0])
+            assert await store.hashes(connection, 8, first, 256) == [hashes[0]]
+            await connection.execute("DELETE FROM audit_positions")
+            await connection.execute("DELETE FROM audit_nodes")
 
 
 class Ended(Exception):

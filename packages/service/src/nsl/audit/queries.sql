@@ -30,7 +30,7 @@ SELECT run, following FROM audit_runs
 
 -- name: append
 INSERT INTO audit_positions (position, hash, leaf_id, content)
-SELECT %(size)s + row_number() OVER () - 1, p.hash, p.leaf_id, p.content
+SELECT %(size)s::bigint + row_number() OVER () - 1, p.hash, p.leaf_id, p.content
 FROM unnest(%(hashes)s::bytea[], %(ids)s::uuid[], %(contents)s::bytea[]) WITH ORDINALITY
     AS p(hash, leaf_id, content, place)
 ORDER BY p.place
@@ -51,11 +51,12 @@ ON CONFLICT (run) DO UPDATE SET following = greatest(audit_runs.following, exclu
 UPDATE audit_log SET wrapped = next_wrapped, size = next_size, next_wrapped = NULL, next_size = NULL
 
 -- name: hashes
-SELECT hash FROM audit_positions WHERE position >= %(first)s AND position < %(first)s + %(count)s ORDER BY position
+SELECT hash FROM audit_positions WHERE position >= %(first)s AND position < %(first)s::bigint + %(count)s
+ORDER BY position
 
 -- name: nodes
 SELECT hash FROM audit_nodes
-WHERE level = %(level)s AND index >= %(first)s AND index < %(first)s + %(count)s ORDER BY index
+WHERE level = %(level)s AND index >= %(first)s AND index < %(first)s::bigint + %(count)s ORDER BY index
 
 -- name: insert_node
 INSERT INTO audit_nodes (level, index, hash) VALUES (%(level)s, %(index)s, %(hash)s)
