@@ -39,10 +39,12 @@ LIMIT %(limit)s
 INSERT INTO signatures (
     id, tenant_id, key_id, key_version, kind, request, decoded, signature, signed_by, created_at
 )
-SELECT s.id, %(tenant_id)s, %(key_id)s, %(key_version)s, s.kind, s.request, s.decoded, s.signature, %(signed_by)s,
+SELECT s.id, %(tenant_id)s, s.key_id, s.key_version, s.kind, s.request, s.decoded, s.signature, s.signed_by,
     %(created_at)s
-FROM unnest(%(ids)s::uuid[], %(kinds)s::text[], %(requests)s::bytea[], %(decoded)s::json[], %(signatures)s::bytea[])
-    AS s(id, kind, request, decoded, signature)
+FROM unnest(
+    %(ids)s::uuid[], %(keys)s::uuid[], %(versions)s::integer[], %(signed_by)s::text[], %(kinds)s::text[],
+    %(requests)s::bytea[], %(decoded)s::json[], %(signatures)s::bytea[]
+) AS s(id, key_id, key_version, signed_by, kind, request, decoded, signature)
 
 -- name: insert_change
 INSERT INTO key_changes (id, key_id, version, tenant_id, wrapped, state, destroys_at, changed_by, changed_at)

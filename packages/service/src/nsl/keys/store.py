@@ -36,6 +36,9 @@ class NotedSignature:
     """What is kept of a signature. ``request``: what the enclave was asked, as msgpack; ``decoded`` is JSON text."""
 
     id: UUID
+    key: UUID
+    key_version: int
+    signed_by: str
     kind: Kind
     request: bytes
     decoded: str
@@ -128,25 +131,19 @@ async def page(connection: Connection, tenant: UUID, *, after: UUID | None, limi
 
 
 async def note_signatures(
-    connection: Connection,
-    tenant: UUID,
-    key: Key,
-    signatures: Sequence[NotedSignature],
-    *,
-    signed_by: str,
-    created_at: datetime,
+    connection: Connection, tenant: UUID, signatures: Sequence[NotedSignature], created_at: datetime
 ) -> None:
     """Write down signatures before they are given out."""
     parameters = {
         "tenant_id": tenant,
-        "key_id": key.id,
-        "key_version": key.version,
         "ids": [each.id for each in signatures],
+        "keys": [each.key for each in signatures],
+        "versions": [each.key_version for each in signatures],
+        "signed_by": [each.signed_by for each in signatures],
         "kinds": [each.kind.value for each in signatures],
         "requests": [each.request for each in signatures],
         "decoded": [each.decoded for each in signatures],
         "signatures": [each.signature for each in signatures],
-        "signed_by": signed_by,
         "created_at": created_at,
     }
     await connection.execute(_QUERIES["note_signatures"], parameters)

@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -23,10 +24,11 @@ from nsl.keys.errors import (
 )
 from nsl.keys.model import KINDS_OF_CURVE, Enclave, Key, Usage, WrappedKey, addresses_of
 from nsl.keys.ports import KeyEnclave
+from nsl.keys.service.journal import Journal, Page
 from nsl.keys.service.lifecycle import Lifecycle
 from nsl.keys.store import NotedSignature
 from nsl.kit.clock import monotonic, now
-from nsl.kit.db import Database
+from nsl.kit.db import Connection, Database
 from nsl.kit.errors import Denied, Failure
 from nsl.kit.ids import new_id
 from nsl_protocol.enclave.lifecycle import KeyChange, KeyState
@@ -81,6 +83,7 @@ class Keys:
         self._database = database
         self._enclave = enclave
         self._lifecycle = lifecycle
+        self._journal = Journal(database)
         self._cached = cached
         self._kept: OrderedDict[tuple[UUID, UUID], tuple[float, WrappedKey]] = OrderedDict()
 
@@ -225,16 +228,12 @@ class Keys:
             results[position] = Made(answer, key, receipt)
             request = msgspec.msgpack.encode(orders[position].what)
             kind, text = items[position].kind, answer.decoded.decode()
-            noted.append(NotedSignature(receipt, kind, request, text, answer.signature))
+            noted.append(
+                NotedSignature(receipt, key.id, key.version, caller.subject, kind, request, text, answer.signature)
+            )
         if leaves:
-            async with self._database.transaction(caller.tenant) as connection:
-                await keep_leaves(connection, leaves)
-                if noted:
-                    await store.note_signatures(
-                        connection, caller.tenant, key, noted, signed_by=caller.subject, created_at=now()
-                    )
-                    if note is not None:
-                        await note(connection, results)
+            also = None if note is None or not noted else partial(_told, note, results)
+            await self._journal.keep(caller.tenant, Page(leaves, noted, also))
         return results
 
     async def _wrapped(self, tenant: UUID, key: UUID) -> WrappedKey:
@@ -252,6 +251,10 @@ class Keys:
             if len(self._kept) > KEYS_KEPT_MAX:
                 self._kept.popitem(last=False)
         return found
+
+
+async def _told(note: Note[Signed], results: Signed, connection: Connection) -> None:
+    await note(connection, results)
 
 
 def _signable(key: Key, item: ToSign) -> Signable:
