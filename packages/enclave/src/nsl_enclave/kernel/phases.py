@@ -29,7 +29,18 @@ from nsl_protocol.enclave.membership import (
     RotateRoot,
     SubmitShare,
 )
-from nsl_protocol.enclave.messages import CreateKey, CreateTokenKey, GetStatus, Rewrap, Seal, Sign, SignToken, Unseal
+from nsl_protocol.enclave.messages import (
+    CreateKey,
+    CreateTokenKey,
+    GetStatus,
+    ImportKey,
+    Rewrap,
+    Seal,
+    Sign,
+    SignToken,
+    Unseal,
+)
+from nsl_protocol.enclave.portable import AttestKey, ExportKey
 
 
 class Phase(StrEnum):
@@ -53,6 +64,7 @@ _SIGNED: frozenset[type[Message]] = frozenset(
 _WORK: frozenset[type[Message]] = frozenset(
     {CreateKey, ChangeKey, Sign, CreateTokenKey, SignToken, Seal, Unseal, Rewrap}
 )
+_PORTABLE: frozenset[type[Message]] = frozenset({ImportKey, ExportKey, AttestKey})
 _AGREE: frozenset[type[Message]] = frozenset(
     {GetHead, Show, Propose, Accept, Conclude, AskLease, GrantLease, TakeLease}
 )
@@ -62,7 +74,7 @@ PERMITTED: Mapping[tuple[Phase, Role], frozenset[type[Message]]] = {
     (Phase.STARTING, Role.CLIENT): frozenset(),
     (Phase.STARTING, Role.ENCLAVE): frozenset(),
     (Phase.READY, Role.ANYBODY): _LOOK | _SIGNED,
-    (Phase.READY, Role.CLIENT): _LOOK | _WORK | _AGREE,
+    (Phase.READY, Role.CLIENT): _LOOK | _WORK | _PORTABLE | _AGREE,
     (Phase.READY, Role.ENCLAVE): _LOOK,
 }
 

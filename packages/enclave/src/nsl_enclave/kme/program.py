@@ -15,6 +15,7 @@ from nsl_enclave.kme import lifecycle, meaning
 from nsl_enclave.kme.cluster import Cluster
 from nsl_enclave.kme.custody import Custody
 from nsl_enclave.kme.enrolment import Enrolment
+from nsl_enclave.kme.portable import Portable, suitable
 from nsl_enclave.kme.register import Macs, Register
 from nsl_enclave.kme.signing import PrivateHalf, new_secret, private_half
 from nsl_enclave.kme.state import Root
@@ -196,6 +197,7 @@ class KeyManagement:
         self._tokens = Tokens(self._wrapping)
         cluster = self._cluster
         self._register = Register(Macs(root), cluster.registered, cluster.keep, self._changed, fresh=given)
+        self._handlers |= Portable(cluster, self._wrapping, self._register).handlers()
         if Phase.READY not in NEXT[self._phase]:
             raise Violation(f"{self._phase} is not followed by {Phase.READY}")
         self._phase = Phase.READY
@@ -283,7 +285,8 @@ class KeyManagement:
             return Refused(refusal.code, refusal.reason)
 
     def _create_key(self, request: CreateKey) -> KeyCreated:
-        secret = KeySecret(request.curve, request.blind_signing, new_secret(request.curve))
+        recipients = suitable(request.recipients)
+        secret = KeySecret(request.curve, request.blind_signing, new_secret(request.curve), recipients=recipients)
         public_key = _private(secret).public_key
         return KeyCreated(public_key, self._wrapping.wrap_key(request.name, secret))
 

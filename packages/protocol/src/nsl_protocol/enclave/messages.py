@@ -53,6 +53,7 @@ from nsl_protocol.enclave.membership import (
     ShareTaken,
     SubmitShare,
 )
+from nsl_protocol.enclave.portable import AttestKey, ExportKey, KeyAttested, KeyExported, Recipients
 from nsl_protocol.enclave.wrapped import KeyName, Kid, SecretPurpose, WrappedKey, WrappedSecret, WrappedTokenKey
 
 VERSION = 1
@@ -126,9 +127,27 @@ class GetStatus(Message, frozen=True):
 
 
 class CreateKey(Message, frozen=True):
+    """``recipients``: whom the key may ever be exported to."""
+
     name: KeyName
     curve: Curve
     blind_signing: bool
+    recipients: Recipients = ()
+
+
+class ImportKey(Message, frozen=True):
+    """A private key from elsewhere, encrypted to the enclave for exactly these terms. Answered by ``KeyCreated``.
+
+    Attributes:
+        label: its name for people, bound into the encryption.
+        wrapping_key: which key it is encrypted to: that of a quote of the purpose ``import``.
+        encrypted: as ``key_transport.seal_import`` makes it.
+    """
+
+    terms: CreateKey
+    label: Annotated[str, Meta(min_length=1, max_length=200)]
+    wrapping_key: Bytes32
+    encrypted: Wrapped
 
 
 class Sign(Message, frozen=True):
@@ -207,6 +226,9 @@ type Request = (
     | GrantLease
     | TakeLease
     | Proceed
+    | ImportKey
+    | ExportKey
+    | AttestKey
 )
 
 
@@ -334,6 +356,8 @@ type Answer = (
     | Leased
     | Proceeded
     | Refused
+    | KeyExported
+    | KeyAttested
 )
 
 
