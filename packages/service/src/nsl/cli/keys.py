@@ -8,8 +8,11 @@ import typer
 
 from nsl.cli.connection import AsJson, Credentials, connect
 from nsl.cli.output import explained, show_list, show_record
+from nsl.cli.portable import COMMANDS, Recipients
 
-app = typer.Typer(no_args_is_help=True, help="Keys in the enclave: make, list, look at, sign, disable, destroy.")
+app = typer.Typer(no_args_is_help=True, help="Keys in the enclave: make, import, look at, sign, export, destroy.")
+for name, command in COMMANDS.items():
+    app.command(name)(command)
 
 
 class CurveOption(StrEnum):
@@ -32,15 +35,17 @@ def create(
     curve: Annotated[
         CurveOption, typer.Option(help="secp256r1 pays on Neo N3, secp256k1 on Neo X, ed25519 signs messages.")
     ] = CurveOption.SECP256R1,
+    recipients: Recipients = None,
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a key inside the enclave. Its private part never leaves it.
+    """Make a key inside the enclave. Its private part never leaves it, but to recipients who are named here and now.
 
     Example: nsl keys create treasury --curve secp256k1
     """
     with explained(), connect(credentials) as client:
-        show_record(client.keys.create(name, curve.value), as_json=as_json)
+        made = client.keys.create(name, curve.value, export_recipients=recipients or ())
+        show_record(made, as_json=as_json)
 
 
 @app.command("list")

@@ -7,8 +7,11 @@ is the enclave's.
 from collections.abc import Sequence
 from typing import Protocol
 
+from nsl_protocol.attestation.binding import Purpose
 from nsl_protocol.enclave.lifecycle import KeyChange, KeyChanged
-from nsl_protocol.enclave.messages import Curve, KeyCreated, Refused, Signature, SignOrder, Status
+from nsl_protocol.enclave.membership import Quoted
+from nsl_protocol.enclave.messages import Curve, ImportKey, KeyCreated, Refused, Signature, SignOrder, Status
+from nsl_protocol.enclave.portable import KeyAttested
 from nsl_protocol.enclave.wrapped import KeyName
 
 
@@ -27,6 +30,26 @@ class KeyEnclave(Protocol):
 
     async def status(self) -> Status: ...
 
-    async def create_key(self, name: KeyName, curve: Curve, *, blind_signing: bool) -> KeyCreated: ...
+    async def create_key(
+        self, name: KeyName, curve: Curve, *, blind_signing: bool, recipients: Sequence[bytes] = ()
+    ) -> KeyCreated: ...
 
     async def sign(self, orders: Sequence[SignOrder]) -> tuple[Signature | Refused, ...]: ...
+
+
+class PortableEnclave(Protocol):
+    """Takes keys from elsewhere, gives them to their recipients, and says what they are."""
+
+    async def status(self) -> Status: ...
+
+    async def proof(self, purpose: Purpose, nonce: bytes) -> Quoted:
+        """A fresh quote with its collateral, for a caller to verify."""
+
+    async def import_key(self, order: ImportKey) -> KeyCreated:
+        """On return it is the register's."""
+
+    async def export_key(self, name: KeyName, wrapped: bytes, recipient: bytes) -> bytes:
+        """Encrypted to that recipient."""
+
+    async def attest_key(self, name: KeyName, wrapped: bytes, nonce: bytes) -> KeyAttested:
+        """With the quote's collateral."""

@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from nsl.identity.model import Caller, Requires, Scope
 from nsl.identity.service import Note
-from nsl.keys.api.views import IdempotencyKey, KeysOf, KeyView, Once, PolicyView, view
+from nsl.keys.api.views import ExportRecipients, IdempotencyKey, KeysOf, KeyView, Once, PolicyView, recipients, view
 from nsl.keys.errors import CurveUnsupported, SigningRefused
 from nsl.keys.model import ROTATION_DAYS, KeyPolicy, Kind, Usage
 from nsl.keys.service import Made, Signed, ToSign, decoded
@@ -29,13 +29,18 @@ Quota = NamedDependency[SkipValidation[Spend]]
 
 
 class CreateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``curve``: secp256r1 (pays on Neo N3), secp256k1 (pays on Neo X) or ed25519 in this version."""
+    """``curve``: secp256r1 (pays on Neo N3), secp256k1 (pays on Neo X) or ed25519 in this version.
+
+    ``exportable`` with ``export_recipients``: whom the enclave may ever encrypt the private key to. Fixed from here on.
+    """
 
     name: Label
     curve: Annotated[str, Meta(max_length=40)]
     usages: Annotated[tuple[Usage, ...], Meta(min_length=1, max_length=10)] = (Usage.SIGN,)
     policy: PolicyView | None = None
     rotation_days: Annotated[int, Meta(ge=1, le=3650)] = ROTATION_DAYS
+    exportable: bool = False
+    export_recipients: ExportRecipients = []
 
 
 class KeyPage(msgspec.Struct, frozen=True):
@@ -107,8 +112,9 @@ async def create_key(
     data: JSONBody[CreateKey],
     idempotency_key: IdempotencyKey = None,
 ) -> KeyView:
-    curve = _curve(data.curve)
+    curve = curve_of(data.curve)
     policy = data.policy or PolicyView()
+    named = recipients(exportable=data.exportable, named=data.export_recipients)
 
     async def act(note: Note[KeyView]) -> KeyView:
         made = await keys.create(
@@ -118,6 +124,7 @@ async def create_key(
             usages=tuple(dict.fromkeys(data.usages)),
             policy=KeyPolicy(policy.blind_signing, None if policy.kinds is None else frozenset(policy.kinds)),
             rotation_days=data.rotation_days,
+            recipients=named,
             note=lambda connection, made: note(connection, view(made)),
         )
         return view(made)
@@ -202,7 +209,8 @@ async def sign_batch(
 HANDLERS = (create_key, list_keys, get_key, sign, sign_batch)
 
 
-def _curve(text: str) -> Curve:
+def curve_of(text: str) -> Curve:
+    """Raises CurveUnsupported."""
     try:
         return Curve(text)
     except ValueError:

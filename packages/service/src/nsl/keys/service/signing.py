@@ -18,6 +18,7 @@ from nsl.keys.errors import KeyNotActive, KeyUnknown, KindUnsuitable, PayloadUnr
 from nsl.keys.model import KINDS_OF_CURVE, Enclave, Key, KeyPolicy, Kind, Usage, WrappedKey, addresses_of
 from nsl.keys.ports import KeyEnclave
 from nsl.keys.service.lifecycle import Lifecycle
+from nsl.keys.service.portable import insist_on_suitable, refusals_named
 from nsl.keys.store import NotedSignature
 from nsl.kit.clock import monotonic, now
 from nsl.kit.db import Database
@@ -88,21 +89,23 @@ class Keys:
         usages: Sequence[Usage],
         policy: KeyPolicy,
         rotation_days: int,
+        recipients: Sequence[bytes] = (),
         note: Note[Key] | None = None,
     ) -> Key:
         """Make a key. Only its wrapped form leaves the enclave.
 
         Raises:
             KindUnsuitable: the policy names a kind that no key of this curve signs.
+            RecipientUnsuitable: no key can be encrypted to one of the recipients.
         """
-        unsuitable = (policy.kinds or frozenset()) - KINDS_OF_CURVE[curve]
-        if unsuitable:
-            raise KindUnsuitable(f"A {curve} key cannot sign: {', '.join(sorted(unsuitable))}.", field="policy.kinds")
+        insist_on_suitable(policy, curve)
         key_id = new_id()
         status = await self._enclave.status()
-        made = await self._enclave.create_key(
-            KeyName(caller.tenant.bytes, key_id.bytes, 1), curve, blind_signing=policy.blind_signing
-        )
+        name_inside = KeyName(caller.tenant.bytes, key_id.bytes, 1)
+        with refusals_named():
+            made = await self._enclave.create_key(
+                name_inside, curve, blind_signing=policy.blind_signing, recipients=recipients
+            )
         created_at = now()
         key = Key(
             id=key_id,
@@ -118,6 +121,7 @@ class Keys:
             rotation_days=rotation_days,
             rotates_at=created_at + timedelta(days=rotation_days),
             enclave=Enclave(status.mode, status.measurement),
+            recipients=tuple(recipients),
         )
         async with self._database.transaction(caller.tenant) as connection:
             await store.insert(connection, caller.tenant, WrappedKey(key, made.wrapped), caller.subject)
