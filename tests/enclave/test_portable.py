@@ -14,10 +14,11 @@ from nsl_protocol.attestation.binding import Purpose, report_data
 from nsl_protocol.attestation.keys import Origin
 from nsl_protocol.attestation.policy import Policy, judge
 from nsl_protocol.attestation.verify import Collateral
+from nsl_protocol.cluster.custody import Act
 from nsl_protocol.enclave.key_transport import open_exported, open_imported, seal_export, seal_import
 from nsl_protocol.enclave.lifecycle import DAY_SECONDS, ChangeKey, KeyChange, KeyChanged
 from nsl_protocol.enclave.membership import GetQuote, Quoted
-from nsl_protocol.enclave.messages import CreateKey, Curve, ImportKey, KeyCreated
+from nsl_protocol.enclave.messages import CreateKey, Curve, ImportKey, KeyCreated, Rewrap, Rewrapped
 from nsl_protocol.enclave.wrapped import KeyName, WrappedKey
 from nsl_protocol.errors import CodecError
 from tests.enclave.host import NAME, Host, founded, key_name
@@ -28,6 +29,7 @@ from tests.enclave.portability import (
     SECRET,
     TERMS,
     Recipient,
+    attested,
     exportable,
     exported,
     imported,
@@ -37,6 +39,7 @@ from tests.enclave.portability import (
     wrapping_key,
 )
 from tests.enclave.replica import ANCHOR, Founders, client
+from tests.enclave.test_rotation import acted
 
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 SECP256K1_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
@@ -183,6 +186,25 @@ def test_the_register_refuses_a_key_that_is_played_back_once_more_or_after_its_e
     with pytest.raises(EnclaveRefused) as caught:
         host.show(first, WrappedKey(NAME, back.wrapped))
     assert caught.value.code == "NOT_REGISTERED"
+
+
+def test_a_replaced_root_ends_what_was_encrypted_before_and_keeps_what_is_sealed(
+    host: Host, founders: Founders, tmp_path: Path
+) -> None:
+    first, owner = host.replicas[0], Recipient.new()
+    late = order(first, replace(TERMS, name=key_name(2)))
+    item = imported(host, first, order(first, replace(TERMS, recipients=(owner.public,))))
+    alone = Host(first, store=host.store)
+    acted(founders, alone, Purpose.ROTATION, Act.ROTATE)
+    assert first.refusal(late, client()).startswith("IMPORT_KEY_UNKNOWN")
+    (anew,) = first.ask(Rewrapped, Rewrap((item,)), client()).results
+    assert isinstance(anew, bytes)
+    made = exported(alone, WrappedKey(NAME, anew), owner.public)
+    cluster = first.cluster.identifier
+    assert open_exported(made.encrypted, owner.private, cluster, NAME, Curve.ED25519) == SECRET
+    statement = attested(alone, WrappedKey(NAME, anew)).statement
+    assert (statement.origin, statement.epoch) == (Origin.IMPORTED, 2)
+    imported(alone, first, order(first, late.terms))
 
 
 def test_of_a_key_that_comes_in_nothing_is_in_words(host: Host) -> None:
