@@ -26,6 +26,8 @@ COMMANDS = [
     ("admin", "break-glass"), ("login",), ("logout",), ("whoami",),
     ("keys", "create"), ("keys", "list"), ("keys", "get"), ("keys", "sign"),
     ("keys", "disable"), ("keys", "enable"), ("keys", "destroy"),
+    ("keys", "import"), ("keys", "export"), ("keys", "open-export"), ("keys", "export-recipient"),
+    ("keys", "attestation"), ("keys", "verify-attestation"), ("enclave", "trust"),
     ("tx", "send"), ("tx", "wait"), ("tx", "get"), ("tx", "list"),
     ("attestation", "verify"), ("attestation", "check-cases"), ("attestation", "ias-report"),
     ("enclave", "list"), ("enclave", "evidence"), ("enclave", "status"), ("enclave", "custodian"),
