@@ -11,6 +11,15 @@ if TYPE_CHECKING:
 N3_ADDRESS = "NVNvVRW5Q5naSx2k2iZm7xRgtRNGuZppAK"
 PLAN = {"requests_per_minute": 1_000_000, "key_requests_per_minute": 1_000_000}
 MESSAGE = {"kind": "message", "payload": {"text": "x"}}
+# The base point of Curve25519, whose private key everybody knows.
+RECIPIENT = "09" + "00" * 31
+IMPORT = {
+    "id": "0190d5a7-0000-7000-8000-000000000000",
+    "name": "x",
+    "curve": "ed25519",
+    "wrapping_key": RECIPIENT,
+    "encrypted_key": "00" * 80,
+}
 
 
 def _fresh(prefix: str) -> str:
@@ -144,6 +153,10 @@ CALLS: dict[str, Call] = {
     "disableKey": Call({"key_id": lambda w: w.key()}, own=True),
     "enableKey": Call({"key_id": lambda w: w.key()}, own=True),
     "destroyKey": Call({"key_id": lambda w: w.key()}, {"wait_days": 7}, own=True),
+    "getImportParameters": Call(query="?nonce=" + "00" * 32),
+    "importKey": Call(body=IMPORT, reached=409),
+    "exportKey": Call({"key_id": lambda w: w.exportable_key()}, {"recipient": RECIPIENT}, own=True),
+    "getKeyAttestation": Call({"key_id": lambda w: w.key()}, own=True),
     "verifyQuote": Call(body={"quote": "AAAA"}),
     "listEnclaves": Call(),
     "getEvidence": Call({"name": "kme"}, query="?nonce=" + "00" * 32),

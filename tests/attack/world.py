@@ -25,7 +25,7 @@ from nsl.cli.up.cluster import DevelopmentCluster
 from nsl.kit.clock import unix_seconds
 from nsl.kit.db import Database
 from nsl_protocol.enclave.messages import TokenKind
-from tests.attack.calls import CALLS
+from tests.attack.calls import CALLS, RECIPIENT
 from tests.support.live import Live
 from tests.support.people import Person, register
 
@@ -117,6 +117,10 @@ class World:
 
     def key(self) -> str:
         return str(self._make("/v1/keys", CALLS["createKey"].json(self))["id"])
+
+    def exportable_key(self) -> str:
+        body = CALLS["createKey"].json(self) | {"exportable": True, "export_recipients": [RECIPIENT]}
+        return str(self._make("/v1/keys", body)["id"])
 
     def session(self) -> str:
         return str(self.person.login().json()["session_id"])

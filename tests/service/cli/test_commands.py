@@ -28,6 +28,8 @@ COMMANDS = [
     ("admin", "break-glass"), ("login",), ("logout",), ("whoami",), ("verify",),
     ("keys", "create"), ("keys", "list"), ("keys", "get"), ("keys", "sign"),
     ("keys", "disable"), ("keys", "enable"), ("keys", "destroy"), ("keys", "policy"), ("keys", "evaluate"),
+    ("keys", "import"), ("keys", "export"), ("keys", "open-export"), ("keys", "export-recipient"),
+    ("keys", "attestation"), ("keys", "verify-attestation"), ("enclave", "trust"),
     ("policy", "check"), ("policy", "test"),
     ("audit", "head"), ("audit", "records"), ("audit", "proof"), ("audit", "receipt"), ("audit", "export"),
     ("audit", "monitor"), ("audit", "witness-key"), ("audit", "witness"),

@@ -19,7 +19,7 @@ from nsl.identity.service import Revocations, Tenancy
 from nsl.keys.errors import KeyNotActive, SigningRefused
 from nsl.keys.jobs import KeyLives
 from nsl.keys.model import Key, Kind, Usage
-from nsl.keys.service import Keys, Lifecycle, Made, ToSign
+from nsl.keys.service import Keys, Lifecycle, Made, PortableKeys, ToSign
 from nsl.kit.clock import now
 from nsl.kit.db import Database
 from nsl.kit.replicas import LocalBus
@@ -42,6 +42,7 @@ from nsl_protocol.enclave.messages import (
     CreateKey,
     Curve,
     GetStatus,
+    ImportKey,
     KeyCreated,
     Refused,
     Request,
@@ -53,6 +54,7 @@ from nsl_protocol.enclave.messages import (
     SignOrder,
     Status,
 )
+from nsl_protocol.enclave.portable import AttestKey, ExportKey, KeyAttested, KeyExported
 from nsl_protocol.enclave.wrapped import KeyName, WrappedKey, WrappedLog
 from nsl_protocol.policy.document import Policy
 from tests.enclave.ceremonies import bootstrap, join
@@ -70,10 +72,35 @@ class InProcessEnclave:
     async def status(self) -> Status:
         return self.replicas[0].ask(Status, GetStatus(), client())
 
-    async def create_key(self, name: KeyName, curve: Curve, policy: Policy) -> KeyCreated:
-        made = self.replicas[0].ask(KeyCreated, CreateKey(name, curve, policy.canonical), client())
+    async def create_key(
+        self, name: KeyName, curve: Curve, policy: Policy, *, recipients: Sequence[bytes] = ()
+    ) -> KeyCreated:
+        made = self.replicas[0].ask(KeyCreated, CreateKey(name, curve, policy.canonical, tuple(recipients)), client())
         await self.register.enter(WrappedKey(name, made.wrapped))
         return made
+
+    async def proof(self, purpose: Purpose, nonce: bytes) -> Quoted:
+        return self.replicas[0].ask(Quoted, GetQuote(purpose, nonce))
+
+    async def import_key(self, order: ImportKey) -> KeyCreated:
+        answer = self.replicas[0].call(order, client())
+        if isinstance(answer, Refused):
+            raise EnclaveRefused(answer)
+        assert isinstance(answer, KeyCreated)
+        await self.register.enter(WrappedKey(order.terms.name, answer.wrapped))
+        return answer
+
+    async def export_key(self, name: KeyName, wrapped: bytes, recipient: bytes) -> KeyExported:
+        item, first = WrappedKey(name, wrapped), partial(self._ask, self.replicas[0])
+        return await self.register.ask_present(
+            first, item, lambda head, path: ExportKey(head, item, path, recipient), KeyExported
+        )
+
+    async def attest_key(self, name: KeyName, wrapped: bytes, nonce: bytes) -> KeyAttested:
+        item, first = WrappedKey(name, wrapped), partial(self._ask, self.replicas[0])
+        return await self.register.ask_present(
+            first, item, lambda head, path: AttestKey(head, item, path, nonce), KeyAttested
+        )
 
     async def change_key(self, name: KeyName, wrapped: bytes, change: KeyChange, wait_seconds: int = 0) -> KeyChanged:
         answer = self.replicas[0].call(ChangeKey(name, wrapped, change, wait_seconds), client())
@@ -157,13 +184,24 @@ class Bench:
         return Lifecycle(self.app, self.enclave)
 
     @property
+    def portable(self) -> PortableKeys:
+        """As the API has it."""
+        return PortableKeys(self.app, self.enclave, self.lifecycle)
+
+    @property
     def lives(self) -> KeyLives:
         """As the worker has it."""
         return KeyLives(self.worker, Lifecycle(self.worker, self.enclave))
 
-    async def new_key(self) -> Key:
+    async def new_key(self, *recipients: bytes) -> Key:
         return await self.keys.create(
-            self.caller, name="k", curve=Curve.ED25519, usages=(Usage.SIGN,), policy=Policy(), rotation_days=90
+            self.caller,
+            name="k",
+            curve=Curve.ED25519,
+            usages=(Usage.SIGN,),
+            policy=Policy(),
+            rotation_days=90,
+            recipients=recipients,
         )
 
     async def signs(self, key: Key) -> str:

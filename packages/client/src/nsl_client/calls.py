@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import quote
 
+import msgspec
+
 from nsl_client.clock import fresh_key
 from nsl_client.model import (
     AuditRecord,
@@ -18,8 +20,11 @@ from nsl_client.model import (
     EnclaveInfo,
     Evaluation,
     Evidence,
+    ExportedKey,
     Fees,
     Health,
+    ImportOrder,
+    ImportParameters,
     Key,
     KeyPolicy,
     Leaf,
@@ -32,6 +37,7 @@ from nsl_client.model import (
     Transaction,
     TreeHead,
 )
+from nsl_protocol.attestation.keys import KeyAttestation
 from nsl_protocol.receipt import Receipt
 
 ChainName = Literal["neo-n3", "neo-x"]
@@ -114,10 +120,16 @@ def create_key(
     *,
     policy: Mapping[str, Any] | None = None,
     rotation_days: int | None = None,
+    export_recipients: Sequence[str] = (),
     idempotency_key: str | None = None,
 ) -> Call[Key]:
-    """Make a key inside the enclave. secp256r1 pays on Neo N3, secp256k1 on Neo X."""
+    """Make a key inside the enclave. secp256r1 pays on Neo N3, secp256k1 on Neo X.
+
+    ``export_recipients``: X25519 public keys (hex) that it may ever be exported to; none: it never leaves the enclave.
+    """
     body = _without_none(name=name, curve=curve, usages=["sign"], policy=policy, rotation_days=rotation_days)
+    if export_recipients:
+        body |= {"exportable": True, "export_recipients": list(export_recipients)}
     return Call("POST", "/v1/keys", Key, body, idempotency_key=idempotency_key or fresh_key())
 
 
@@ -162,6 +174,28 @@ def destroy_key(key_id: str, *, wait_days: int | None = None, idempotency_key: s
 def _change_key(key_id: str, change: str, body: dict[str, Any] | None, idempotency_key: str | None) -> Call[Key]:
     path = f"/v1/keys/{quote(key_id, safe='')}/{change}"
     return Call("POST", path, Key, body, idempotency_key=idempotency_key or fresh_key())
+
+
+def get_import_parameters(nonce: bytes) -> Call[ImportParameters]:
+    """What a private key is encrypted with, proven over your 32-byte nonce; ``nsl_client.portable`` does the rest."""
+    return Call("GET", "/v1/keys/import-parameters", ImportParameters, query={"nonce": nonce.hex()})
+
+
+def import_key(order: ImportOrder, *, idempotency_key: str | None = None) -> Call[Key]:
+    """Hand in a private key that ``nsl_client.portable.encrypt_key`` has encrypted to the enclave."""
+    body = msgspec.to_builtins(order)
+    return Call("POST", "/v1/keys/import", Key, body, idempotency_key=idempotency_key or fresh_key())
+
+
+def export_key(key_id: str, recipient: str) -> Call[ExportedKey]:
+    """The private key, encrypted to one of its ``export_recipients`` (hex)."""
+    return Call("POST", f"/v1/keys/{quote(key_id, safe='')}/export", ExportedKey, {"recipient": recipient})
+
+
+def get_key_attestation(key_id: str, nonce: bytes | None = None) -> Call[KeyAttestation]:
+    """What the enclave says of a key, over your 32-byte nonce; ``nsl_client.attestation`` verifies it."""
+    query = {} if nonce is None else {"nonce": nonce.hex()}
+    return Call("GET", f"/v1/keys/{quote(key_id, safe='')}/attestation", KeyAttestation, query=query)
 
 
 def sign(key_id: str, kind: str, payload: Mapping[str, Any], *, network: int | None = None) -> Call[Signature]:

@@ -71,6 +71,10 @@ class Keys(_Resource):
     disable = _method(calls.disable_key)
     enable = _method(calls.enable_key)
     destroy = _method(calls.destroy_key)
+    import_parameters = _method(calls.get_import_parameters)
+    import_key = _method(calls.import_key)
+    export = _method(calls.export_key)
+    attestation = _method(calls.get_key_attestation)
     sign = _method(calls.sign)
     sign_batch = _method(calls.sign_batch)
 
@@ -123,6 +127,10 @@ class AsyncKeys(_AsyncResource):
     disable = _async_method(calls.disable_key)
     enable = _async_method(calls.enable_key)
     destroy = _async_method(calls.destroy_key)
+    import_parameters = _async_method(calls.get_import_parameters)
+    import_key = _async_method(calls.import_key)
+    export = _async_method(calls.export_key)
+    attestation = _async_method(calls.get_key_attestation)
     sign = _async_method(calls.sign)
     sign_batch = _async_method(calls.sign_batch)
 

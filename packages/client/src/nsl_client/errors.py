@@ -5,6 +5,8 @@ NslError
 ├── AnswerUnreadable      an answer that is not this API's, or a newer one's
 ├── Timeout               a transaction was not final in the time given; it goes on
 ├── TransactionFailed     it is final, and not confirmed
+├── EvidenceRefused       what answers is not proven to be a trusted enclave; nothing was sent to it
+├── KeyNotOpened          an exported key is for somebody else, was changed, or is another one
 └── ApiError              the API answered with a problem (RFC 9457)
     ├── Malformed         400
     ├── Unauthenticated   401
@@ -35,6 +37,14 @@ class AnswerUnreadable(NslError):
 
 class Timeout(NslError):
     """The wait is over; the transaction is not."""
+
+
+class EvidenceRefused(NslError):
+    """Nothing was encrypted, because whoever could open it is not proven to be a trusted enclave."""
+
+
+class KeyNotOpened(NslError):
+    """An exported key does not open, or is not the one that was expected."""
 
 
 class TransactionFailed(NslError):

@@ -69,6 +69,7 @@ class Key(msgspec.Struct, frozen=True):
     """``public_key`` is compressed SEC1 (or 32 bytes of Ed25519) as hex; ``addresses`` by chain.
 
     ``state`` is active, disabled, destroying or destroyed; ``destroys_at``: of one that is destroying.
+    ``origin`` is generated or imported. ``keys.attestation`` proves what is said of origin and export here.
     """
 
     id: str
@@ -83,6 +84,47 @@ class Key(msgspec.Struct, frozen=True):
     enclave: Enclave
     policy: dict[str, Any] | None = None
     destroys_at: datetime | None = None
+    origin: str = "generated"
+    exportable: bool = False
+    export_recipients: list[str] = []
+
+
+class ImportParameters(msgspec.Struct, frozen=True):
+    """What a private key is encrypted with; ``nsl_client.portable.encrypt_key`` verifies it first."""
+
+    key_id: str
+    wrapping_key: str
+    nonce: str
+    cluster: str
+    quote: str
+    collateral: dict[str, str]
+
+
+class ImportOrder(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An encrypted private key with all that it is bound to, as the API takes it."""
+
+    id: str
+    name: str
+    curve: str
+    wrapping_key: str
+    encrypted_key: str
+    policy: dict[str, Any] | None = None
+    rotation_days: int | None = None
+    exportable: bool = False
+    export_recipients: list[str] = []
+
+
+class ExportedKey(msgspec.Struct, frozen=True):
+    """A private key, encrypted to ``recipient``; ``nsl_client.portable.Recipient`` opens it."""
+
+    cluster: str
+    tenant_id: str
+    key_id: str
+    version: int
+    curve: str
+    public_key: str
+    recipient: str
+    encrypted_key: str
 
 
 class KeyPolicy(msgspec.Struct, frozen=True):

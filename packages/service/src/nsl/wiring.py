@@ -42,7 +42,7 @@ from nsl.identity.service import (
     break_glass,
 )
 from nsl.keys.jobs import KeyLives
-from nsl.keys.service import Keys, Lifecycle
+from nsl.keys.service import Keys, Lifecycle, PortableKeys
 from nsl.kit.db import Database
 from nsl.kit.limits import Limiter, LocalLimiter
 from nsl.kit.replicas import Attempts, Bus, LocalAttempts, LocalBus, LocalSingleUse, SingleUse
@@ -111,7 +111,8 @@ async def api(settings: Settings) -> AsyncIterator[Application]:
         _breached(settings) as breached,
         _enclaves(settings, database) as enclaves,
     ):
-        keys = Keys(database, enclave, Lifecycle(database, enclave))
+        lifecycle = Lifecycle(database, enclave)
+        keys = Keys(database, enclave, lifecycle)
         ledger = Ledger(found)
         dependencies = {"database": Dependency(database.check, True), "kme": Dependency(enclave.check, True)}
         dependencies["attestation"] = Dependency(enclaves.check, False)
@@ -121,6 +122,7 @@ async def api(settings: Settings) -> AsyncIterator[Application]:
         revocations = Revocations(database, common.bus)
         services = {
             "keys": keys,
+            "portable": PortableKeys(database, enclave, lifecycle),
             "ledger": ledger,
             "transactions": Transactions(database, found, ledger, keys),
             "attestation": _attestation(settings),

@@ -35,12 +35,14 @@ from nsl_protocol.enclave.messages import (
     CreateTokenKey,
     Evaluate,
     GetStatus,
+    ImportKey,
     Rewrap,
     Seal,
     Sign,
     SignToken,
     Unseal,
 )
+from nsl_protocol.enclave.portable import AttestKey, ExportKey
 
 
 class Phase(StrEnum):
@@ -77,6 +79,7 @@ _WORK: frozenset[type[Message]] = frozenset(
         Evaluate,
     }
 )
+_PORTABLE: frozenset[type[Message]] = frozenset({ImportKey, ExportKey, AttestKey})
 _AGREE: frozenset[type[Message]] = frozenset(
     {GetHead, Show, Propose, Accept, Conclude, AskLease, GrantLease, TakeLease}
 )
@@ -86,7 +89,7 @@ PERMITTED: Mapping[tuple[Phase, Role], frozenset[type[Message]]] = {
     (Phase.STARTING, Role.CLIENT): frozenset(),
     (Phase.STARTING, Role.ENCLAVE): frozenset(),
     (Phase.READY, Role.ANYBODY): _LOOK | _SIGNED,
-    (Phase.READY, Role.CLIENT): _LOOK | _WORK | _AGREE,
+    (Phase.READY, Role.CLIENT): _LOOK | _WORK | _PORTABLE | _AGREE,
     (Phase.READY, Role.ENCLAVE): _LOOK,
 }
 

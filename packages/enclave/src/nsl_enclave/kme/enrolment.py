@@ -134,6 +134,8 @@ class Enrolment:
             case Purpose.EVIDENCE if self._cluster.root is not None:
                 version = self._cluster.constitution.present.version
                 return self._cluster.root.log_key().public_key().public_bytes_raw(), version.to_bytes(4)
+            case Purpose.IMPORT if self._cluster.root is not None:
+                return (self._cluster.root.import_key().public_key().public_bytes_raw(),)
             case Purpose.ENROL_SERVER:
                 return (self.tls_key,)
             case Purpose.BOOTSTRAP | Purpose.RECOVERY if self._cluster.root is None:

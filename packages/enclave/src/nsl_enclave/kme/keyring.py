@@ -11,6 +11,7 @@ from msgspec.msgpack import encode
 from nsl_enclave.kernel.errors import Refusal
 from nsl_enclave.kme import lifecycle, meaning
 from nsl_enclave.kme.leaves import Leaves
+from nsl_enclave.kme.portable import policy_in, suitable
 from nsl_enclave.kme.signing import PrivateHalf, new_secret, private_half
 from nsl_enclave.kme.wrapping import KeySecret, Wrapping
 from nsl_protocol.enclave.lifecycle import ChangeKey, KeyChanged
@@ -33,9 +34,8 @@ from nsl_protocol.enclave.signable import (
     SignTypedData,
 )
 from nsl_protocol.enclave.wrapped import KeyName, WrappedKey
-from nsl_protocol.errors import CodecError
 from nsl_protocol.policy.decision import Decision, decide, summary
-from nsl_protocol.policy.document import Kind, Policy, read_policy
+from nsl_protocol.policy.document import Kind, Policy
 from nsl_protocol.policy.effects import Meaning
 from nsl_protocol.policy.reading import meaning_of
 
@@ -89,7 +89,8 @@ class Keyring:
 
     def create(self, request: CreateKey) -> KeyCreated:
         """A new key; only its wrapped form leaves."""
-        secret = KeySecret(request.curve, _read(request.policy).canonical, new_secret(request.curve))
+        policy, recipients = policy_in(request.policy).canonical, suitable(request.recipients)
+        secret = KeySecret(request.curve, policy, new_secret(request.curve), recipients=recipients)
         public_key = _private(secret).public_key
         wrapped = self._wrapping.wrap_key(request.name, secret)
         return KeyCreated(public_key, wrapped, self._leaves.made("key.created", request.name, public_key))
@@ -137,7 +138,7 @@ class Keyring:
     def evaluate(self, request: Evaluate) -> Evaluated:
         """What signing would come to. Raises Refusal: the key does not open, or what is to be signed does not parse."""
         secret = self._wrapping.open_key(request.name, request.wrapped).secret
-        key = _OpenKey(_private(secret), _read(secret.policy))
+        key = _OpenKey(_private(secret), policy_in(secret.policy))
         found = _meaning(request.what, key)
         understood = meaning_of(request.what, key.private.curve, key.private.public_key)
         decision = decide(key.policy, understood, int(self._now()))
@@ -160,7 +161,7 @@ class Keyring:
     def keep(self, item: WrappedKey) -> None:
         """The register has exactly this one. Raises Refusal: it is none, or not active."""
         secret = self._wrapping.open_key(item.name, item.wrapped).secret
-        self._opened[item.name, item.wrapped] = _OpenKey(_private(secret), _read(secret.policy))
+        self._opened[item.name, item.wrapped] = _OpenKey(_private(secret), policy_in(secret.policy))
         if len(self._opened) > KEYS_KEPT:
             self._opened.popitem(last=False)
 
@@ -188,14 +189,6 @@ def _insist_on_same(before: _Answered, order: SignOrder, request: bytes) -> Sign
     if (before.name, before.request) != (order.name, request):
         raise Refusal("REQUEST_ID_REUSED", "Something else was signed under this request's id.")
     return before.signature
-
-
-def _read(policy: bytes) -> Policy:
-    """Raises Refusal: it is none."""
-    try:
-        return read_policy(policy)
-    except CodecError as error:
-        raise Refusal("POLICY_UNREADABLE", f"The policy cannot be read: {error}.") from error
 
 
 def _private(secret: KeySecret) -> PrivateHalf:

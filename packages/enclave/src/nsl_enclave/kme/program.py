@@ -16,6 +16,7 @@ from nsl_enclave.kme.enrolment import Enrolment
 from nsl_enclave.kme.keyring import Keyring
 from nsl_enclave.kme.leaves import LeafMacs, Leaves
 from nsl_enclave.kme.log import Log, LogState
+from nsl_enclave.kme.portable import Portable
 from nsl_enclave.kme.register import Macs, Register
 from nsl_enclave.kme.state import Root
 from nsl_enclave.kme.tokens import Tokens
@@ -185,6 +186,7 @@ class KeyManagement:
             GetLeaves: leaves.kept,
         }
         self._register = Register(Macs(root), cluster.registered, cluster.keep, self._changed, fresh=given)
+        self._handlers |= Portable(cluster, self._wrapping, self._register, leaves).handlers()
         if Phase.READY not in NEXT[self._phase]:
             raise Violation(f"{self._phase} is not followed by {Phase.READY}")
         self._phase = Phase.READY

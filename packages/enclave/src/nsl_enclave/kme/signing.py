@@ -90,8 +90,15 @@ def new_secret(curve: Curve) -> bytes:
     """32 random bytes that are a private key of the curve."""
     while True:
         secret = random_bytes(_WORD_BYTES)
-        if curve is Curve.ED25519 or 0 < int.from_bytes(secret) < _ORDERS[curve]:
+        if is_secret(curve, secret):
             return secret
+
+
+def is_secret(curve: Curve, secret: bytes) -> bool:
+    """Whether the bytes are a private key of the curve."""
+    if len(secret) != _WORD_BYTES:
+        return False
+    return curve is Curve.ED25519 or 0 < int.from_bytes(secret) < _ORDERS[curve]
 
 
 def private_half(curve: Curve, secret: bytes) -> PrivateHalf:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from msgspec import DecodeError, Meta, Struct, field
 from msgspec.msgpack import decode, encode
 
@@ -141,6 +142,10 @@ class Root:
     def log_key(self) -> Ed25519PrivateKey:
         """Signs the heads of the audit log."""
         return Ed25519PrivateKey.from_private_bytes(derive(self._latest(), b"nsl-kme-log-v1\0" + self._cluster))
+
+    def import_key(self) -> X25519PrivateKey:
+        """What keys from elsewhere are encrypted to: the same on every replica, another one after a rotation."""
+        return X25519PrivateKey.from_private_bytes(derive(self._latest(), b"nsl-kme-import-v1\0" + self._cluster))
 
     def _of_each(self, label: bytes) -> tuple[bytes, ...]:
         secrets = [self._secrets[number].reveal() for number in sorted(self._secrets, reverse=True)]

@@ -16,8 +16,10 @@ from msgspec import Meta
 from nsl_enclave.kernel.clock import random_bytes
 from nsl_enclave.kernel.errors import Refusal
 from nsl_enclave.kme.state import Root
+from nsl_protocol.attestation.keys import Origin
 from nsl_protocol.enclave.lifecycle import KeyState
 from nsl_protocol.enclave.messages import Curve
+from nsl_protocol.enclave.portable import Recipients
 from nsl_protocol.enclave.wrapped import (
     ABOUT_LOG,
     KeyName,
@@ -46,6 +48,8 @@ class KeySecret(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fie
         policy: what it may sign, in its one encoding.
         secret: 32 bytes; None in a tombstone, which is all that is left of a destroyed key.
         destroys_at: enclave time, Unix seconds, from which a key that waits may be destroyed; 0 for any other.
+        origin: where the secret was made.
+        recipients: whom it may be exported to; fixed when the key was made.
     """
 
     curve: Curve
@@ -53,6 +57,8 @@ class KeySecret(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fie
     secret: Annotated[bytes, Meta(min_length=32, max_length=32)] | None
     state: KeyState = KeyState.ACTIVE
     destroys_at: int = 0
+    origin: Origin = Origin.GENERATED
+    recipients: Recipients = ()
 
 
 @dataclass(frozen=True, slots=True)

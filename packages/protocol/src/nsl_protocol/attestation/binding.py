@@ -26,6 +26,7 @@ class Purpose(StrEnum):
     WELCOME = "welcome"  # a member gives it: nonce; recipient key, SHA-256 of the package
     ENROL_SERVER = "enrol-server"  # to whom a peer is about to send its request: nonce; TLS key
     ENROL_CLIENT = "enrol-client"  # a peer asks for a certificate: nonce; its TLS key, the server's TLS key
+    IMPORT = "import"  # a private key is about to be encrypted to the enclave: nonce; import key
 
 
 def report_data(purpose: Purpose, cluster: bytes, nonce: bytes, *keys: bytes) -> bytes:

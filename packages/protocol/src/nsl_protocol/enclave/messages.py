@@ -30,7 +30,7 @@ from nsl_protocol.enclave.agreement import (
     Shown,
     TakeLease,
 )
-from nsl_protocol.enclave.fields import Id16, MarkedLeaf, Message, Wrapped
+from nsl_protocol.enclave.fields import Bytes32, Id16, MarkedLeaf, Message, Wrapped
 from nsl_protocol.enclave.lifecycle import ChangeKey, KeyChanged
 from nsl_protocol.enclave.log import AppendLeaves, GetLeaves, HeadSigned, LeavesAppended, LeavesKept, SignHead
 from nsl_protocol.enclave.membership import (
@@ -54,6 +54,7 @@ from nsl_protocol.enclave.membership import (
     ShareTaken,
     SubmitShare,
 )
+from nsl_protocol.enclave.portable import AttestKey, ExportKey, KeyAttested, KeyExported, Recipients
 from nsl_protocol.enclave.signable import Signable
 from nsl_protocol.enclave.wrapped import (
     KeyName,
@@ -101,11 +102,30 @@ class GetStatus(Message, frozen=True):
 
 
 class CreateKey(Message, frozen=True):
-    """``policy``: what it may sign, as JSON (``policy.document``); it is sealed with the key."""
+    """``policy``: what it may sign, as JSON (``policy.document``); ``recipients``: whom it may ever be exported to.
+
+    Both are sealed with the key.
+    """
 
     name: KeyName
     curve: Curve
     policy: Annotated[bytes, Meta(max_length=8192)]
+    recipients: Recipients = ()
+
+
+class ImportKey(Message, frozen=True):
+    """A private key from elsewhere, encrypted to the enclave for exactly these terms. Answered by ``KeyCreated``.
+
+    Attributes:
+        label: its name for people, bound into the encryption.
+        wrapping_key: which key it is encrypted to: that of a quote of the purpose ``import``.
+        encrypted: as ``key_transport.seal_import`` makes it.
+    """
+
+    terms: CreateKey
+    label: Annotated[str, Meta(min_length=1, max_length=200)]
+    wrapping_key: Bytes32
+    encrypted: Wrapped
 
 
 class Sign(Message, frozen=True):
@@ -197,6 +217,9 @@ type Request = (
     | SignHead
     | GetLeaves
     | Evaluate
+    | ImportKey
+    | ExportKey
+    | AttestKey
 )
 
 
@@ -353,6 +376,8 @@ type Answer = (
     | LeavesKept
     | Evaluated
     | Refused
+    | KeyExported
+    | KeyAttested
 )
 
 

@@ -9,7 +9,7 @@ import typer
 from nsl.cli import ceremonies
 from nsl.cli.connection import AsJson, Credentials, connect
 from nsl.cli.enclave_connection import Addresses, Manifests, Root, anchors, not_there, run, visiting
-from nsl.cli.output import explained, show_json, show_list, show_record
+from nsl.cli.output import explained, fail, show_json, show_list, show_record
 
 #: of a single replica, by docs/threat-model.md
 ALONE = "it cannot notice an older database that comes with its own seal of the same time"
@@ -72,6 +72,35 @@ def evidence(
         verdict = verify_evidence(found, nonce, constitution.cluster, policy, anchors(root))
         show_record(VerdictReport.of(verdict), as_json=as_json)
     raise typer.Exit(0 if verdict.accepted else 1)
+
+
+@app.command()
+def trust(
+    manifests: Manifests,
+    root: Root = None,
+    out: Annotated[Path | None, typer.Option(help="Where to write it. Default: standard output.")] = None,
+) -> None:
+    """Write what to pin of a cluster from its signed manifests, once you have them from somebody you believe.
+
+    Example: nsl enclave trust --manifest .state/cluster/manifest --root .state/cluster/simulation/root.der
+    """
+    from msgspec.json import encode
+
+    from nsl.adapters.enclave.trust import read_constitution
+    from nsl_protocol.attestation.trust import INTEL_ROOT, PinnedTrust
+    from nsl_protocol.cluster.manifest import Program
+
+    with explained():
+        constitution = read_constitution(manifests)
+        measured = [each.mrenclave or each.mrtd for each in constitution.present.programs[Program.KME]]
+        roots = tuple(each.certificate.hex() if each.certificate else INTEL_ROOT for each in anchors(root))
+        pinned = PinnedTrust(constitution.cluster.hex(), tuple(each for each in measured if each), roots)
+        if not pinned.measurements:
+            fail("The manifest lists enclaves by their signer alone: pin the measurements that you have seen yourself.")
+        if out is None:
+            show_json(pinned)
+        else:
+            out.write_bytes(encode(pinned) + b"\n")
 
 
 @app.command()

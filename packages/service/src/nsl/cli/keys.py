@@ -10,8 +10,11 @@ import typer
 from nsl.cli.connection import AsJson, Credentials, connect
 from nsl.cli.output import explained, show_list, show_record
 from nsl.cli.policies import read_document
+from nsl.cli.portable import COMMANDS, Recipients
 
-app = typer.Typer(no_args_is_help=True, help="Keys in the enclave: make, list, look at, sign, disable, destroy.")
+app = typer.Typer(no_args_is_help=True, help="Keys in the enclave: make, import, look at, sign, export, destroy.")
+for name, command in COMMANDS.items():
+    app.command(name)(command)
 
 
 class CurveOption(StrEnum):
@@ -37,16 +40,18 @@ def create(
     policy: Annotated[
         Path | None, typer.Option(help="What it may sign, as JSON; `nsl policy check` reads it first. Fixed for good.")
     ] = None,
+    recipients: Recipients = None,
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a key inside the enclave. Its private part never leaves it.
+    """Make a key inside the enclave. Its private part never leaves it, but to recipients who are named here and now.
 
     Example: nsl keys create treasury --curve secp256k1 --policy payout.json
     """
     with explained(), connect(credentials) as client:
         document = None if policy is None else read_document(policy)
-        show_record(client.keys.create(name, curve.value, policy=document), as_json=as_json)
+        made = client.keys.create(name, curve.value, policy=document, export_recipients=recipients or ())
+        show_record(made, as_json=as_json)
 
 
 @app.command("list")

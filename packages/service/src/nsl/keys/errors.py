@@ -8,6 +8,15 @@ KindUnsuitable      422  this kind of payload is not for this curve, or not for 
 PolicyUnsuitable    422  the policy cannot be taken
 PayloadUnreadable   422  the enclave cannot parse what it should sign
 SigningRefused      403  the enclave will not sign this with this key; carries the enclave's code
+
+Of keys that come from elsewhere or may leave, as the enclave says it:
+ImportKeyUnknown    409  encrypted to a key that the enclave has no more
+ImportIdTaken       409  this id was used: the same ciphertext once more, or another key
+ImportNotAuthentic  422  encrypted for other terms than these
+ImportNotAKey       422  what was encrypted is no private key of the curve
+RecipientUnsuitable 422  nothing can be encrypted to it, or it is named twice
+ExportNotAllowed    403  the key was made to stay
+RecipientNotNamed   403  not one of those who were named when the key was made
 """
 
 from nsl.kit.errors import Conflict, Denied, Missing, Unprocessable
@@ -49,3 +58,31 @@ class SigningRefused(Denied):
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)
         self.enclave_code = code
+
+
+class ImportKeyUnknown(Conflict):
+    code = "IMPORT_KEY_UNKNOWN"
+
+
+class ImportIdTaken(Conflict):
+    code = "IMPORT_ID_TAKEN"
+
+
+class ImportNotAuthentic(Unprocessable):
+    code = "IMPORT_NOT_AUTHENTIC"
+
+
+class ImportNotAKey(Unprocessable):
+    code = "IMPORT_NOT_A_KEY"
+
+
+class RecipientUnsuitable(Unprocessable):
+    code = "RECIPIENT_UNSUITABLE"
+
+
+class ExportNotAllowed(Denied):
+    code = "EXPORT_NOT_ALLOWED"
+
+
+class RecipientNotNamed(Denied):
+    code = "RECIPIENT_NOT_NAMED"

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from coincurve import PublicKey as Secp256k1PublicKey
 
+from nsl_protocol.attestation.keys import Origin
 from nsl_protocol.enclave.lifecycle import KeyState
 from nsl_protocol.enclave.messages import Curve
 from nsl_protocol.evm.address import EvmAddress
@@ -43,6 +44,7 @@ class Key:
     """A key as everyone may see it. ``public_key`` and ``enclave`` are the current version's.
 
     ``destroys_at``: of one that waits for its destruction, when that is; until then it can be undone.
+    ``recipients``: X25519 public keys that it may be exported to.
     """
 
     id: UUID
@@ -59,6 +61,8 @@ class Key:
     rotates_at: datetime
     enclave: Enclave
     destroys_at: datetime | None = None
+    origin: Origin = Origin.GENERATED
+    recipients: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,11 @@ is the enclave's.
 from collections.abc import Sequence
 from typing import Protocol
 
+from nsl_protocol.attestation.binding import Purpose
 from nsl_protocol.enclave.lifecycle import KeyChange, KeyChanged
-from nsl_protocol.enclave.messages import Curve, Evaluated, KeyCreated, Refused, Signature, SignOrder, Status
+from nsl_protocol.enclave.membership import Quoted
+from nsl_protocol.enclave.messages import Curve, Evaluated, ImportKey, KeyCreated, Refused, Signature, SignOrder, Status
+from nsl_protocol.enclave.portable import KeyAttested, KeyExported
 from nsl_protocol.enclave.signable import Signable
 from nsl_protocol.enclave.wrapped import KeyName
 from nsl_protocol.policy.document import Policy
@@ -29,9 +32,29 @@ class KeyEnclave(Protocol):
 
     async def status(self) -> Status: ...
 
-    async def create_key(self, name: KeyName, curve: Curve, policy: Policy) -> KeyCreated: ...
+    async def create_key(
+        self, name: KeyName, curve: Curve, policy: Policy, *, recipients: Sequence[bytes] = ()
+    ) -> KeyCreated: ...
 
     async def evaluate(self, name: KeyName, wrapped: bytes, what: Signable) -> Evaluated:
         """What signing would come to. Raises EnclaveRefused, RootReplaced."""
 
     async def sign(self, orders: Sequence[SignOrder]) -> tuple[Signature | Refused, ...]: ...
+
+
+class PortableEnclave(Protocol):
+    """Takes keys from elsewhere, gives them to their recipients, and says what they are."""
+
+    async def status(self) -> Status: ...
+
+    async def proof(self, purpose: Purpose, nonce: bytes) -> Quoted:
+        """A fresh quote with its collateral, for a caller to verify."""
+
+    async def import_key(self, order: ImportKey) -> KeyCreated:
+        """On return it is the register's."""
+
+    async def export_key(self, name: KeyName, wrapped: bytes, recipient: bytes) -> KeyExported:
+        """Encrypted to that recipient."""
+
+    async def attest_key(self, name: KeyName, wrapped: bytes, nonce: bytes) -> KeyAttested:
+        """With the quote's collateral."""

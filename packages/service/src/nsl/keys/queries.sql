@@ -1,11 +1,12 @@
 -- name: insert
 WITH made AS (
     INSERT INTO keys (
-        id, tenant_id, name, curve, version, state, usages, policy, rotation_days, rotates_at, created_by, created_at
+        id, tenant_id, name, curve, version, state, usages, policy, rotation_days, rotates_at, created_by, created_at,
+        origin, export_recipients
     )
     VALUES (
         %(id)s, %(tenant_id)s, %(name)s, %(curve)s, 1, 'active', %(usages)s, %(policy)s, %(rotation_days)s,
-        %(rotates_at)s, %(created_by)s, %(created_at)s
+        %(rotates_at)s, %(created_by)s, %(created_at)s, %(origin)s, %(export_recipients)s
     )
 )
 INSERT INTO key_versions (

@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 
 from nsl.keys.model import Enclave, Key, Usage, WrappedKey, addresses_of
 from nsl.kit.db import Connection, fetch_all, fetch_one, load_queries
+from nsl_protocol.attestation.keys import Origin
 from nsl_protocol.enclave.lifecycle import KeyState
 from nsl_protocol.enclave.messages import Curve
 from nsl_protocol.policy.document import Kind, Policy
@@ -63,6 +64,8 @@ async def insert(connection: Connection, tenant: UUID, new: WrappedKey, created_
         "wrapped": new.wrapped,
         "enclave_mode": key.enclave.mode,
         "enclave_measurement": key.enclave.measurement,
+        "origin": key.origin.value,
+        "export_recipients": list(key.recipients),
     }
     await connection.execute(_QUERIES["insert"], parameters)
 
@@ -166,5 +169,7 @@ def _key(row: Mapping[str, Any]) -> WrappedKey:
         rotates_at=row["rotates_at"],
         enclave=Enclave(row["enclave_mode"], row["enclave_measurement"]),
         destroys_at=row["destroys_at"],
+        origin=Origin(row["origin"]),
+        recipients=tuple(row["export_recipients"]),
     )
     return WrappedKey(key, row["wrapped"])

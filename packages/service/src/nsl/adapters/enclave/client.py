@@ -1,7 +1,7 @@
 """What the service asks of the key enclave, as calls."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Final, Self
 
@@ -21,7 +21,8 @@ from nsl.kit.clock import now, pause
 from nsl.kit.errors import Unavailable
 from nsl_protocol.attestation.binding import Purpose
 from nsl_protocol.cluster.manifest import Program
-from nsl_protocol.enclave.agreement import Item
+from nsl_protocol.cluster.register import Path
+from nsl_protocol.enclave.agreement import Certificate, Item
 from nsl_protocol.enclave.lifecycle import ChangeKey, KeyChange, KeyChanged
 from nsl_protocol.enclave.log import (
     NUMBER_MAX,
@@ -44,6 +45,7 @@ from nsl_protocol.enclave.messages import (
     Evaluate,
     Evaluated,
     GetStatus,
+    ImportKey,
     KeyCreated,
     Refused,
     Request,
@@ -63,6 +65,7 @@ from nsl_protocol.enclave.messages import (
     Unseal,
     Unsealed,
 )
+from nsl_protocol.enclave.portable import AttestKey, ExportKey, KeyAttested, KeyExported
 from nsl_protocol.enclave.signable import Signable
 from nsl_protocol.enclave.wire import HEADER_BYTES
 from nsl_protocol.enclave.wrapped import KeyName, WrappedKey, WrappedLog, WrappedSecret, WrappedTokenKey
@@ -145,11 +148,37 @@ class EnclaveClient:
         """A fresh quote, which nobody has verified here. Raises EnclaveRefused."""
         return _expect(Quoted, await self._links.call(GetQuote(purpose, nonce)))
 
-    async def create_key(self, name: KeyName, curve: Curve, policy: Policy) -> KeyCreated:
+    async def proof(self, purpose: Purpose, nonce: bytes) -> Quoted:
+        """A fresh quote with its collateral, which nobody has verified here. Raises EnclaveRefused, Unavailable."""
+        quoted = await self.quote(purpose, nonce)
+        collateral = await self._trust.collateral(quoted.quote, quoted.collateral)
+        return replace(quoted, collateral=collateral.document.encode())
+
+    async def create_key(
+        self, name: KeyName, curve: Curve, policy: Policy, *, recipients: Sequence[bytes] = ()
+    ) -> KeyCreated:
         """Make a key, and enter it into the register of keys; only its wrapped form is seen. Raises EnclaveRefused."""
-        made = _expect(KeyCreated, await self._work(CreateKey(name, curve, policy.canonical)))
+        made = _expect(KeyCreated, await self._work(CreateKey(name, curve, policy.canonical, tuple(recipients))))
         await self._register.enter(WrappedKey(name, made.wrapped))
         return made
+
+    async def import_key(self, order: ImportKey) -> KeyCreated:
+        """Hand a key in that is encrypted to the enclave, and enter it into the register. Raises EnclaveRefused."""
+        made = _expect(KeyCreated, await self._work(order))
+        await self._register.enter(WrappedKey(order.terms.name, made.wrapped))
+        return made
+
+    async def export_key(self, name: KeyName, wrapped: bytes, recipient: bytes) -> KeyExported:
+        """The private key, encrypted to one of its recipients. Raises EnclaveRefused, RootReplaced."""
+        item = WrappedKey(name, wrapped)
+        return await self._present(item, lambda head, path: ExportKey(head, item, path, recipient), KeyExported)
+
+    async def attest_key(self, name: KeyName, wrapped: bytes, nonce: bytes) -> KeyAttested:
+        """What the enclave says of a key, with the quote's collateral. Raises EnclaveRefused, RootReplaced."""
+        item = WrappedKey(name, wrapped)
+        made = await self._present(item, lambda head, path: AttestKey(head, item, path, nonce), KeyAttested)
+        collateral = await self._trust.collateral(made.quote, made.collateral)
+        return replace(made, collateral=collateral.document.encode())
 
     async def change_key(self, name: KeyName, wrapped: bytes, change: KeyChange, wait_seconds: int = 0) -> KeyChanged:
         """Make the edition that a change leads to; nothing is changed yet. Raises EnclaveRefused, RootReplaced."""
@@ -246,10 +275,10 @@ class EnclaveClient:
 
     async def evidence(self, nonce: bytes) -> Evidence:
         """A quote over a nonce that binds the log key, with its collateral."""
-        quoted = await self.quote(Purpose.EVIDENCE, nonce)
-        collateral = await self._trust.collateral(quoted.quote, quoted.collateral)
+        quoted = await self.proof(Purpose.EVIDENCE, nonce)
         log_key, version = quoted.keys
-        return Evidence(log_key, now(), nonce, int.from_bytes(version), quoted.quote, collateral.document)
+        collateral = "" if quoted.collateral is None else quoted.collateral.decode()
+        return Evidence(log_key, now(), nonce, int.from_bytes(version), quoted.quote, collateral)
 
     async def _sign(self, orders: Sequence[SignOrder]) -> list[Signature | Refused]:
         parts = [self._work(Sign(tuple(part))) for part in _parts(orders)]
@@ -271,6 +300,25 @@ class EnclaveClient:
         except EnclaveDown:
             # It is of an earlier epoch, or fell silent: another replica is asked next.
             self._links.leave_first()
+
+    async def _present[T: Answer](
+        self, item: Item, request: Callable[[Certificate, Path], Request], kind: type[T]
+    ) -> T:
+        """The answer of a replica that has a lease to a request about the present edition of a key."""
+        self._insist_on_newest()
+        for _ in range(_ATTEMPTS):
+            try:
+                return await self._register.ask_present(self._links.call, item, request, kind)
+            except EnclaveRefused as refused:
+                if refused.code == ROOT_UNKNOWN:
+                    raise RootReplaced(refused.detail) from refused
+                if refused.code != NO_LEASE:
+                    raise
+                await self._register.attend()
+            except EnclaveDown:
+                # It is of an earlier epoch, or none answers: another replica is asked next.
+                self._links.leave_first()
+        raise NoMajority("No key enclave has a lease, and too few answer to grant one; repeat the request.")
 
     async def _work(self, request: Request, *, patient: bool = False) -> Answer:
         """The answer of a replica that has a lease, where it needs one.

@@ -14,7 +14,7 @@ from nsl.adapters.enclave.errors import DatabaseOlder, EnclaveDown, EnclaveRefus
 from nsl.adapters.enclave.register_store import Kept, RegisterStore
 from nsl.kit.clock import monotonic, pause
 from nsl_protocol.cluster.manifest import Manifest
-from nsl_protocol.cluster.register import EMPTY, entered
+from nsl_protocol.cluster.register import EMPTY, Path, entered
 from nsl_protocol.enclave.agreement import (
     Accept,
     Ack,
@@ -73,10 +73,16 @@ class Register:
         self._attended_at = float("-inf")
 
     async def show(self, replica: Replica, item: Item) -> None:
-        """Let a replica see that the register has this key.
+        """Let a replica see that the register has this key. Raises as ``ask_present``."""
+        await self.ask_present(replica, item, lambda certificate, path: Show(certificate, item, path), Shown)
+
+    async def ask_present[T: Answer](
+        self, replica: Replica, item: Item, request: Callable[[Certificate, Path], Request], kind: type[T]
+    ) -> T:
+        """What a replica answers to a request about the present edition of a key, which is brought with its path.
 
         Raises:
-            EnclaveRefused: it has another edition of it, or none.
+            EnclaveRefused: the register has another edition of it, or none; or the replica will not.
             DatabaseOlder: the database has lost what was agreed.
         """
         for attempt in range(_ATTEMPTS):
@@ -84,9 +90,9 @@ class Register:
             if kept.certificate is None:
                 await self._refreshed()
                 continue
-            answer = await replica(Show(kept.certificate, item, path))
-            if isinstance(answer, Shown):
-                return
+            answer = await replica(request(kept.certificate, path))
+            if isinstance(answer, kind):
+                return answer
             await self._settle_down(answer, attempt)
         raise NoMajority(_BUSY)
 

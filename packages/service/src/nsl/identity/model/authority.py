@@ -32,6 +32,8 @@ class Scope(StrEnum):
     KEYS_READ = "keys:read"
     KEYS_SIGN = "keys:sign"
     KEYS_MANAGE = "keys:manage"
+    KEYS_IMPORT = "keys:import"
+    KEYS_EXPORT = "keys:export"
     TRANSACTIONS_CREATE = "transactions:create"
     TRANSACTIONS_READ = "transactions:read"
     LEDGER_READ = "ledger:read"
@@ -63,7 +65,7 @@ _KEY_USER: Final = frozenset({Scope.KEYS_READ, Scope.KEYS_SIGN})
 ROLE_SCOPES: Final[Mapping[str, frozenset[Scope]]] = {
     Role.PLATFORM_ADMIN: frozenset(Scope),
     Role.TENANT_ADMIN: frozenset(Scope) - {Scope.PLATFORM_ADMIN},
-    Role.KEY_MANAGER: _KEY_USER | {Scope.KEYS_CREATE, Scope.KEYS_MANAGE},
+    Role.KEY_MANAGER: _KEY_USER | {Scope.KEYS_CREATE, Scope.KEYS_MANAGE, Scope.KEYS_IMPORT},
     Role.KEY_USER: _KEY_USER,
     Role.TRADER: _READS | {Scope.TRANSACTIONS_CREATE},
     Role.ANALYST: frozenset({Scope.TRANSACTIONS_READ, Scope.LEDGER_READ}),

@@ -1,6 +1,6 @@
 """Keys over HTTP."""
 
-from nsl.keys.api import keys, lifecycle, policies
+from nsl.keys.api import keys, lifecycle, policies, portable
 
 #: what ``nsl.http`` mounts
-HANDLERS = (*keys.HANDLERS, *lifecycle.HANDLERS, *policies.HANDLERS)
+HANDLERS = (*keys.HANDLERS, *lifecycle.HANDLERS, *policies.HANDLERS, *portable.HANDLERS)

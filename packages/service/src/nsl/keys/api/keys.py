@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from nsl.identity.model import Caller, Requires, Scope
 from nsl.identity.service import Note
-from nsl.keys.api.views import IdempotencyKey, KeysOf, KeyView, Once, view
+from nsl.keys.api.views import ExportRecipients, IdempotencyKey, KeysOf, KeyView, Once, recipients, view
 from nsl.keys.errors import CurveUnsupported, SigningRefused
 from nsl.keys.model import ROTATION_DAYS, Usage
 from nsl.keys.service import Made, Signed, ToSign, decoded
@@ -33,6 +33,7 @@ class CreateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``curve``: secp256r1 (pays on Neo N3), secp256k1 (pays on Neo X) or ed25519 in this version.
 
     ``policy``: what the key may sign; the enclave keeps to it, and it stays as it is.
+    ``exportable`` with ``export_recipients``: whom the enclave may ever encrypt the private key to. Fixed from here on.
     """
 
     name: Label
@@ -40,6 +41,8 @@ class CreateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     usages: Annotated[tuple[Usage, ...], Meta(min_length=1, max_length=10)] = (Usage.SIGN,)
     policy: Policy | None = None
     rotation_days: Annotated[int, Meta(ge=1, le=3650)] = ROTATION_DAYS
+    exportable: bool = False
+    export_recipients: ExportRecipients = []
 
 
 class KeyPage(msgspec.Struct, frozen=True):
@@ -111,7 +114,8 @@ async def create_key(
     data: JSONBody[CreateKey],
     idempotency_key: IdempotencyKey = None,
 ) -> KeyView:
-    curve = _curve(data.curve)
+    curve = curve_of(data.curve)
+    named = recipients(exportable=data.exportable, named=data.export_recipients)
 
     async def act(note: Note[KeyView]) -> KeyView:
         made = await keys.create(
@@ -121,6 +125,7 @@ async def create_key(
             usages=tuple(dict.fromkeys(data.usages)),
             policy=data.policy or Policy(),
             rotation_days=data.rotation_days,
+            recipients=named,
             note=lambda connection, made: note(connection, view(made)),
         )
         return view(made)
@@ -205,7 +210,8 @@ async def sign_batch(
 HANDLERS = (create_key, list_keys, get_key, sign, sign_batch)
 
 
-def _curve(text: str) -> Curve:
+def curve_of(text: str) -> Curve:
+    """Raises CurveUnsupported."""
     try:
         return Curve(text)
     except ValueError:

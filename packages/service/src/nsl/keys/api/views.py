@@ -7,10 +7,14 @@ from uuid import UUID
 import msgspec
 from litestar.di import NamedDependency
 from litestar.params import HeaderParameter, SkipValidation
+from msgspec import Meta
 
 from nsl.identity.service import Idempotency
+from nsl.keys.errors import RecipientUnsuitable
 from nsl.keys.model import Key
 from nsl.keys.service import Keys
+from nsl_protocol.attestation.keys import Origin
+from nsl_protocol.enclave.portable import RECIPIENTS_MAX
 from nsl_protocol.policy.document import Policy
 
 KeysOf = NamedDependency[SkipValidation[Keys]]
@@ -26,6 +30,13 @@ IdempotencyKey = Annotated[
 ]
 
 
+#: X25519 public keys, hex
+ExportRecipients = Annotated[
+    list[Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]],
+    Meta(max_length=RECIPIENTS_MAX, description="X25519 public keys in hex: `nsl keys export-recipient` makes one"),
+]
+
+
 class EnclaveView(msgspec.Struct, frozen=True):
     """``mode`` is ``sim`` where the enclave is simulated."""
 
@@ -37,6 +48,8 @@ class KeyView(msgspec.Struct, frozen=True):
     """``state``: active, disabled, destroying or destroyed; only an active key signs.
 
     ``destroys_at``: when a key that is destroying is destroyed; until then `enable` undoes it.
+    ``origin``: generated (in the enclave) or imported. ``exportable`` and to whom was fixed when the key was made. The
+    enclave has both sealed with the key: `GET /v1/keys/{id}/attestation` proves it.
     """
 
     id: UUID
@@ -52,6 +65,9 @@ class KeyView(msgspec.Struct, frozen=True):
     rotates_at: datetime
     enclave: EnclaveView
     destroys_at: datetime | None = None
+    origin: str = Origin.GENERATED.value
+    exportable: bool = False
+    export_recipients: list[str] = []
 
 
 def view(key: Key) -> KeyView:
@@ -70,4 +86,17 @@ def view(key: Key) -> KeyView:
         rotates_at=key.rotates_at,
         enclave=EnclaveView(key.enclave.mode, key.enclave.measurement),
         destroys_at=key.destroys_at,
+        origin=key.origin.value,
+        exportable=bool(key.recipients),
+        export_recipients=[each.hex() for each in key.recipients],
     )
+
+
+def recipients(*, exportable: bool, named: list[str]) -> tuple[bytes, ...]:
+    """Whom a new key may be exported to. Raises RecipientUnsuitable: it is exportable to nobody, or not and to some."""
+    if exportable != bool(named):
+        raise RecipientUnsuitable(
+            "A key is exportable to the export_recipients that are named with it; name them, or leave both out.",
+            field="export_recipients",
+        )
+    return tuple(map(bytes.fromhex, named))

@@ -1,6 +1,18 @@
 """Keys: what is made, asked and signed of them, and their life."""
 
 from nsl.keys.service.lifecycle import Lifecycle
+from nsl.keys.service.portable import ExportedKey, ImportParameters, NewImport, PortableKeys
 from nsl.keys.service.signing import Keys, Made, Signed, ToSign, decoded
 
-__all__ = ["Keys", "Lifecycle", "Made", "Signed", "ToSign", "decoded"]
+__all__ = [
+    "ExportedKey",
+    "ImportParameters",
+    "Keys",
+    "Lifecycle",
+    "Made",
+    "NewImport",
+    "PortableKeys",
+    "Signed",
+    "ToSign",
+    "decoded",
+]

@@ -19,13 +19,13 @@ from nsl.keys.errors import (
     KeyUnknown,
     KindUnsuitable,
     PayloadUnreadable,
-    PolicyUnsuitable,
     SigningRefused,
 )
 from nsl.keys.model import KINDS_OF_CURVE, Enclave, Key, Usage, WrappedKey, addresses_of
 from nsl.keys.ports import KeyEnclave
 from nsl.keys.service.journal import Journal, Page
 from nsl.keys.service.lifecycle import Lifecycle
+from nsl.keys.service.portable import insist_on_suitable, refusals_named
 from nsl.keys.store import NotedSignature
 from nsl.kit.clock import monotonic, now
 from nsl.kit.db import Connection, Database
@@ -42,8 +42,7 @@ from nsl_protocol.enclave.signable import (
     SignTypedData,
 )
 from nsl_protocol.enclave.wrapped import KeyName
-from nsl_protocol.errors import CodecError
-from nsl_protocol.policy.document import Kind, Policy, checked
+from nsl_protocol.policy.document import Kind, Policy
 
 KEYS_KEPT_SECONDS: Final = 1.0
 KEYS_KEPT_MAX: Final = 10_000
@@ -96,6 +95,7 @@ class Keys:
         usages: Sequence[Usage],
         policy: Policy,
         rotation_days: int,
+        recipients: Sequence[bytes] = (),
         note: Note[Key] | None = None,
     ) -> Key:
         """Make a key. Only its wrapped form leaves the enclave.
@@ -103,17 +103,14 @@ class Keys:
         Raises:
             PolicyUnsuitable: the policy speaks of something that it does not define.
             KindUnsuitable: it names a kind that no key of this curve signs.
+            RecipientUnsuitable: no key can be encrypted to one of the recipients.
         """
-        try:
-            checked(policy)
-        except CodecError as error:
-            raise PolicyUnsuitable(f"The policy cannot be taken: {error}.", field="policy") from error
-        unsuitable = set(policy.kinds or ()) - KINDS_OF_CURVE[curve]
-        if unsuitable:
-            raise KindUnsuitable(f"A {curve} key cannot sign: {', '.join(sorted(unsuitable))}.", field="policy.kinds")
+        insist_on_suitable(policy, curve)
         key_id = new_id()
         status = await self._enclave.status()
-        made = await self._enclave.create_key(KeyName(caller.tenant.bytes, key_id.bytes, 1), curve, policy)
+        name_inside = KeyName(caller.tenant.bytes, key_id.bytes, 1)
+        with refusals_named():
+            made = await self._enclave.create_key(name_inside, curve, policy, recipients=recipients)
         created_at = now()
         key = Key(
             id=key_id,
@@ -129,6 +126,7 @@ class Keys:
             rotation_days=rotation_days,
             rotates_at=created_at + timedelta(days=rotation_days),
             enclave=Enclave(status.mode, status.measurement),
+            recipients=tuple(recipients),
         )
         async with self._database.transaction(caller.tenant) as connection:
             await store.insert(connection, caller.tenant, WrappedKey(key, made.wrapped), caller.subject)

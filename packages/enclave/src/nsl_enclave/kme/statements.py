@@ -1,0 +1,46 @@
+"""What the enclave says of a key: made of what is sealed in its present edition, and of nothing that a host says."""
+
+import hashlib
+
+from nsl_enclave.kme.signing import private_half
+from nsl_enclave.kme.wrapping import KeySecret
+from nsl_protocol.attestation.keys import KeyStatement
+from nsl_protocol.attestation.verify import Mode
+from nsl_protocol.enclave.agreement import Head
+from nsl_protocol.enclave.wrapped import KeyName
+
+
+def policy_of(key: KeySecret) -> bytes:
+    """The hash of the policy that is sealed with a key, as the policy itself has it."""
+    return hashlib.sha256(key.policy).digest()
+
+
+def key_statement(
+    name: KeyName, key: KeySecret, head: Head, cluster: bytes, speaker: tuple[str, str], time: int, nonce: bytes
+) -> KeyStatement:
+    """
+    Args:
+        head: of the register that has this edition.
+        speaker: measurement (hex) and mode of this enclave.
+        time: enclave time, Unix seconds.
+    """
+    measurement, mode = speaker
+    return KeyStatement(
+        cluster=cluster,
+        epoch=head.epoch,
+        register=head.number,
+        tenant=name.tenant,
+        key=name.key,
+        version=name.version,
+        curve=key.curve.value,
+        public_key=b"" if key.secret is None else private_half(key.curve, key.secret).public_key,
+        origin=key.origin,
+        exportable=bool(key.recipients),
+        recipients=key.recipients,
+        policy=policy_of(key),
+        state=key.state.value,
+        measurement=bytes.fromhex(measurement),
+        mode=Mode(mode),
+        time=time,
+        nonce=nonce,
+    )

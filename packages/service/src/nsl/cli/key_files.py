@@ -1,0 +1,96 @@
+"""Private keys as wallets keep them, read on this machine: from a file or the keyboard, never from an argument."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import typer
+
+from nsl.cli.output import fail
+
+SECRET_BYTES = 32
+
+
+class ImportCurve(StrEnum):
+    SECP256R1 = "secp256r1"
+    SECP256K1 = "secp256k1"
+    ED25519 = "ed25519"
+    NONE = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SecretFiles:
+    """At most one of the first four."""
+
+    wif: Path | None
+    nep2: Path | None
+    keystore: Path | None
+    hex: Path | None
+    passphrase: Path | None
+
+    def __post_init__(self) -> None:
+        if sum(each is not None for each in (self.wif, self.nep2, self.keystore, self.hex)) > 1:
+            fail("One private key is imported at a time: name one file.")
+
+
+def private_key(files: SecretFiles, curve: ImportCurve) -> tuple[str, bytes]:
+    """The curve and the 32 bytes of the key, which ends the command where they cannot be read."""
+    from nsl_protocol.errors import CodecError
+    from nsl_protocol.evm.keystore import read_keystore
+    from nsl_protocol.n3.keys import wif_decode
+    from nsl_protocol.n3.nep2 import decrypt
+
+    try:
+        if files.wif is not None:
+            return _of(ImportCurve.SECP256R1, curve), wif_decode(_text(files.wif))
+        if files.nep2 is not None:
+            return _of(ImportCurve.SECP256R1, curve), decrypt(_text(files.nep2), _passphrase(files.passphrase))
+        if files.keystore is not None:
+            document = _text(files.keystore).encode()
+            return _of(ImportCurve.SECP256K1, curve), read_keystore(document, _passphrase(files.passphrase))
+        typed = _text(files.hex) if files.hex is not None else _typed()
+        if files.hex is None and len(typed.removeprefix("0x")) != 2 * SECRET_BYTES:
+            return _of(ImportCurve.SECP256R1, curve), wif_decode(typed)
+    except CodecError as error:
+        fail(f"The private key cannot be read: {error}.")
+    if curve is ImportCurve.NONE:
+        fail("Hex says nothing of the curve: name it with --curve.")
+    return curve.value, _hex(typed)
+
+
+def _of(known: ImportCurve, said: ImportCurve) -> str:
+    if said not in (ImportCurve.NONE, known):
+        fail(f"A key of this form is of {known.value}, not of {said.value}.")
+    return known.value
+
+
+def _hex(text: str) -> bytes:
+    try:
+        secret = bytes.fromhex(text.removeprefix("0x"))
+    except ValueError:
+        secret = b""
+    if len(secret) != SECRET_BYTES:
+        fail(f"A private key is {SECRET_BYTES} bytes of hex.")
+    return secret
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        fail(f"{file} cannot be read: {error.strerror}.")
+    except UnicodeDecodeError:
+        fail(f"{file} is no text.")
+
+
+def _passphrase(file: Path | None) -> str:
+    if file is None:
+        return str(typer.prompt("Passphrase", hide_input=True, err=True))
+    try:
+        return file.read_text(encoding="utf-8").removesuffix("\n")
+    except (OSError, UnicodeDecodeError):
+        fail(f"{file} cannot be read as text.")
+
+
+def _typed() -> str:
+    return str(typer.prompt("Private key (hex or WIF)", hide_input=True, err=True)).strip()
