@@ -56,6 +56,6 @@ def read_trust(document: bytes) -> PinnedTrust:
         for each in found.anchors:
             if each.certificate is not None:
                 load_der_x509_certificate(each.certificate)
-    except (DecodeError, UnicodeDecodeError, ValueError) as error:
+    except (DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise CodecError(str(error), field="trust") from error
     return found
