@@ -1,11 +1,17 @@
 """The SDK against the real layer: real enclave, real database, real nodes."""
 
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from nsl.kit.clock import now
 from nsl_client import AsyncClient, Client, Conflict, Denied, Malformed, NotFound, Unauthenticated, Unprocessable
+from nsl_client.attestation import verify_key_attestation
+from nsl_client.evidence import fresh_nonce
+from nsl_client.portable import NewKey, Recipient, encrypt_key
+from nsl_protocol.attestation.trust import read_trust
+from nsl_protocol.policy.document import Policy
 from tests.support.live import Live
 
 N3_ADDRESS = "NVfJmhP28Q9qva9Tdtpt3af4H1a3cp7Lih"
@@ -154,3 +160,22 @@ def test_chains_fees_and_bad_input(live: Live) -> None:
         assert [each.field for each in caught.value.errors] == ["to"]
         with pytest.raises(Malformed):
             nsl.transactions.list(state="nonsense")
+
+
+async def test_a_key_comes_in_goes_out_and_is_vouched_for(live: Live, tmp_path: Path) -> None:
+    cluster, file, owner = live.state / "cluster", tmp_path / "trust.json", Recipient.new()
+    root = str(cluster / "simulation" / "root.der")
+    live.nsl("enclave", "trust", "--manifest", str(cluster / "manifest"), "--root", root, "--out", str(file))
+    trust, secret = read_trust(file.read_bytes()), bytes(range(1, 33))
+    async with AsyncClient.from_credentials(live.credentials) as nsl:
+        nonce, tenant = fresh_nonce(), (await nsl.me()).tenant
+        parameters = await nsl.keys.import_parameters(nonce)
+        new = NewKey("sdk", "secp256k1", policy={"blind_signing": True}, export_recipients=(owner.public_key,))
+        key = await nsl.keys.import_key(encrypt_key(secret, parameters, nonce, trust, tenant, new))
+        assert (key.origin, key.exportable) == ("imported", True)
+        assert key.policy == {"blind_signing": True}
+        assert owner.open(await nsl.keys.export(key.id, owner.public_key), public_key=key.public_key) == secret
+        attested = await nsl.keys.attestation(key.id, nonce)
+    assert verify_key_attestation(attested, trust, nonce).accepted
+    assert attested.statement.policy_sha256 == Policy(blind_signing=True).hash
+    assert repr(owner.private_key) not in repr(owner)

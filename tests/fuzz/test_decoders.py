@@ -3,6 +3,8 @@
 ``make test`` gives each a few hundred tries. For longer: ``NSL_FUZZ_TRIES=100000 pytest tests/fuzz``.
 """
 
+import base64
+import json
 import os
 import random
 from collections.abc import Callable
@@ -23,11 +25,20 @@ from msgspec.json import encode
 
 from nsl_enclave.kernel.errors import SealError, Violation
 from nsl_enclave.kernel.sealing import seal, unseal
+from nsl_enclave.kme.statements import key_statement
+from nsl_enclave.kme.wrapping import KeySecret
 from nsl_enclave.platform.provisioning import Provisioning
 from nsl_enclave.platform.quoting import QuotingEnclave, ReportBody
+from nsl_protocol.attestation.keys import (
+    KeyAttestation,
+    StatementDocument,
+    read_key_attestation,
+    verify_key_attestation,
+)
 from nsl_protocol.attestation.policy import Policy, judge, read_quote
 from nsl_protocol.attestation.quote import parse_quote
 from nsl_protocol.attestation.ratls import INTEROPERABLE, LEGACY, parse_certificate
+from nsl_protocol.attestation.trust import PinnedTrust, read_trust
 from nsl_protocol.attestation.verify import Collateral, TrustAnchor, verify_quote
 from nsl_protocol.cluster.manifest import read_genesis, read_signed, read_update
 from nsl_protocol.cluster.packages import Generation, RootPackage, SharePackage
@@ -35,18 +46,21 @@ from nsl_protocol.cluster.register import Leaf
 from nsl_protocol.cluster.register import Path as RegisterPath
 from nsl_protocol.cluster.shares import Share
 from nsl_protocol.enclave.agreement import Ack, Certificate, Conclude, Head, Record, Show, Speaker
+from nsl_protocol.enclave.key_transport import open_exported, open_imported, seal_export, seal_import
 from nsl_protocol.enclave.membership import Enrol, KeyProof, Quoted
-from nsl_protocol.enclave.messages import GetStatus, Sign, SignOrder
+from nsl_protocol.enclave.messages import CreateKey, Curve, GetStatus, ImportKey, Sign, SignOrder
 from nsl_protocol.enclave.signable import SignMessage
 from nsl_protocol.enclave.wire import FrameReader, call_frame, read_call, read_reply, reply_frame
 from nsl_protocol.enclave.wrapped import KeyName, WrappedTokenKey
 from nsl_protocol.errors import CodecError
 from nsl_protocol.evm import abi, rlp
+from nsl_protocol.evm.keystore import read_keystore
 from nsl_protocol.evm.transaction import FeeMarketTransaction, parse_signed, parse_unsigned
 from nsl_protocol.evm.typed_data import parse_typed_data
 from nsl_protocol.n3.keys import PublicKey
 from nsl_protocol.n3.script import parse_transfer
 from nsl_protocol.n3.transaction import Transaction
+from nsl_protocol.policy.document import Policy as KeyPolicy
 from tests.enclave.replica import Founders, Replica
 from tests.protocol.evm.vectors import MAIL
 
@@ -80,6 +94,27 @@ REPLY = reply_frame(1, Quoted(b"q" * 100, None, CLUSTER, (b"k",), b"c" * 32))[4:
 EVM = FeeMarketTransaction(47763, 0, 21000, None, 1, b"data", 1, 10**9).unsigned_bytes()
 TOO_EARLY = bytes.fromhex("00") + bytes(24) + b"\0" * 30
 SHARE = SharePackage(1, bytes(33), (bytes(32),) * 3, b"history")
+
+TERMS = CreateKey(KeyName(b"t" * 16, b"k" * 16, 1), Curve.ED25519, KeyPolicy().canonical, (PUBLIC,))
+IMPORT = call_frame(1, ImportKey(TERMS, "x", PUBLIC, b"e" * 80))[4:]
+STATEMENT = key_statement(
+    TERMS.name, KeySecret(Curve.ED25519, b"{}", bytes(32)), HEAD, CLUSTER, ("00" * 32, "sim"), 1, bytes(32)
+)
+ATTESTED = KeyAttestation(
+    StatementDocument.of(STATEMENT), "00" * 64, "00" * 32, 1, base64.b64encode(RAW).decode(), json.loads(DOCUMENT)
+)
+TRUST = PinnedTrust("00" * 32, ("00" * 32,), (QUOTING.root_der.hex(),))
+PBKDF2 = {
+    "version": 3,
+    "crypto": {
+        "cipher": "aes-128-ctr",
+        "cipherparams": {"iv": "00" * 16},
+        "ciphertext": "00" * 32,
+        "kdf": "pbkdf2",
+        "kdfparams": {"c": 1, "dklen": 32, "prf": "hmac-sha256", "salt": "00"},
+        "mac": "00" * 32,
+    },
+}
 
 
 def certificate(identifier: str) -> bytes:
@@ -141,6 +176,21 @@ TARGETS: dict[str, tuple[Callable[[bytes], object], bytes]] = {
     "ABI transfer": (abi.parse_transfer, bytes.fromhex("a9059cbb") + bytes(64)),
     "ABI text": (abi.decode_text, (32).to_bytes(32) + (3).to_bytes(32) + b"abc".ljust(32, b"\0")),
     "ABI number": (abi.decode_uint, bytes(32)),
+    "call: import": (read_call, IMPORT),
+    "key that comes in": (
+        lambda data: open_imported(data, RECIPIENT, CLUSTER, "x", TERMS),
+        seal_import(bytes(32), PUBLIC, CLUSTER, "x", TERMS),
+    ),
+    "key that went out": (
+        lambda data: open_exported(data, RECIPIENT, CLUSTER, TERMS.name, TERMS.curve),
+        seal_export(bytes(32), PUBLIC, CLUSTER, TERMS.name, TERMS.curve),
+    ),
+    "attestation of a key": (
+        lambda data: verify_key_attestation(read_key_attestation(data), TRUST, int(NOW.timestamp())),
+        encode(ATTESTED),
+    ),
+    "trust": (read_trust, encode(TRUST)),
+    "keystore": (lambda data: read_keystore(data, "x"), encode(PBKDF2)),
     "typed data": (parse_typed_data, encode(MAIL)),
     "N3 transaction": (Transaction.from_bytes, TOO_EARLY),
     "N3 transaction, unsigned": (Transaction.from_unsigned_bytes, TOO_EARLY),

@@ -1,6 +1,5 @@
 """Receipts of a real enclave program, log and database: they verify against what is pinned, and nothing else does."""
 
-import base64
 from collections.abc import Callable
 from typing import Any
 
@@ -19,18 +18,19 @@ from nsl.identity.model import Caller
 from nsl.keys.model import Kind, Usage
 from nsl.keys.service import Made, ToSign
 from nsl.kit import migrate
+from nsl_protocol.attestation.trust import PinnedTrust
 from nsl_protocol.audit.heads import SignedHead, Witness, cosign, origin, parse_signed_head
 from nsl_protocol.enclave.messages import Curve
 from nsl_protocol.errors import CodecError
 from nsl_protocol.policy.document import Policy
-from nsl_protocol.receipt import Receipt, Trust, Verdict, holds, read_receipt, verify_receipt
+from nsl_protocol.receipt import Receipt, Verdict, holds, read_receipt, verify_receipt
 from tests.enclave.replica import MRENCLAVE, PROVISIONING
 from tests.service.audit.payloads import PAYLOADS, payload
 from tests.service.keys.carried import Bench, benched, caller
 from tests.support.drivers import postgres
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-SIMULATION = base64.b64encode(PROVISIONING.root_der).decode()
+SIMULATION = PROVISIONING.root_der.hex()
 WITNESS_KEY = Ed25519PrivateKey.from_private_bytes(b"w" * 32)
 WITNESS = Witness("witness.example", WITNESS_KEY.public_key().public_bytes_raw())
 
@@ -88,14 +88,14 @@ async def unknown(bench: Bench) -> None:
         await log.receipt(bench.tenant, key.id)
 
 
-def trust(receipt: Receipt, **changes: Any) -> Trust:
-    pinned = Trust(
+def trust(receipt: Receipt, **changes: Any) -> PinnedTrust:
+    pinned = PinnedTrust(
         cluster=receipt.cluster, measurements=(MRENCLAVE.hex(),), roots=(SIMULATION,), witnesses=(WITNESS.text,)
     )
     return msgspec.structs.replace(pinned, **changes)
 
 
-def verdicts(receipt: Receipt, pinned: Trust) -> dict[str, Verdict]:
+def verdicts(receipt: Receipt, pinned: PinnedTrust) -> dict[str, Verdict]:
     return {step.name: step.verdict for step in verify_receipt(receipt, pinned)}
 
 
@@ -110,13 +110,13 @@ async def test_each_kind_verifies_against_what_is_pinned(found: dict[str, Receip
 
 async def test_without_pinned_trust_nothing_rests_on_anything(found: dict[str, Receipt]) -> None:
     receipt = found["secp256r1 message"]
-    nothing = verdicts(receipt, Trust())
+    nothing = verdicts(receipt, PinnedTrust())
     assert {name for name, verdict in nothing.items() if verdict is Verdict.UNANCHORED} == {
         "cluster",
         "evidence",
         "head",
     }
-    assert not holds(verify_receipt(receipt, Trust()))
+    assert not holds(verify_receipt(receipt, PinnedTrust()))
 
 
 PINNED: dict[str, tuple[dict[str, Any], str]] = {

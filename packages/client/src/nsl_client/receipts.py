@@ -5,15 +5,7 @@ steps = verify_receipt(receipt, read_trust(Path("trust.json").read_bytes()))
 assert holds(steps), [step for step in steps if step.verdict != "ok"]
 """
 
-from nsl_protocol.receipt import (
-    Receipt,
-    Step,
-    Trust,
-    Verdict,
-    holds,
-    read_receipt,
-    read_trust,
-    verify_receipt,
-)
+from nsl_protocol.attestation.trust import PinnedTrust, read_trust
+from nsl_protocol.receipt import Receipt, Step, Verdict, holds, read_receipt, verify_receipt
 
-__all__ = ["Receipt", "Step", "Trust", "Verdict", "holds", "read_receipt", "read_trust", "verify_receipt"]
+__all__ = ["PinnedTrust", "Receipt", "Step", "Verdict", "holds", "read_receipt", "read_trust", "verify_receipt"]

@@ -17,8 +17,9 @@ import msgspec
 from msgspec import Meta, Struct
 
 from nsl_protocol.attestation.binding import NONCE_BYTES, Purpose, report_data
-from nsl_protocol.attestation.policy import SW_HARDENING_NEEDED, UP_TO_DATE, EnclaveRule, Policy, judge
-from nsl_protocol.attestation.verify import INTEL, Collateral, TrustAnchor
+from nsl_protocol.attestation.policy import judge
+from nsl_protocol.attestation.trust import PinnedTrust
+from nsl_protocol.attestation.verify import Collateral
 from nsl_protocol.audit.heads import SignedHead, Witness, origin, parse_signed_head, verify_log_line
 from nsl_protocol.audit.leaves import EnclaveLeaf, HexHash, commits, read_leaf
 from nsl_protocol.audit.merkle import leaf_hash
@@ -31,7 +32,6 @@ from nsl_protocol.errors import CodecError
 VERSION = 1
 RECEIPT_BYTES_MAX = 1 << 21
 TIME_BYTES = 8
-_INTEL = "intel"
 
 type Hex = Annotated[str, Meta(pattern="^([0-9a-f]{2})*$", max_length=600_000)]
 type Base64 = Annotated[str, Meta(pattern="^[A-Za-z0-9+/]*={0,2}$", max_length=200_000)]
@@ -101,39 +101,6 @@ class Receipt(Struct, frozen=True, forbid_unknown_fields=True):
     transaction: TransactionOf | None
 
 
-class Trust(Struct, frozen=True, forbid_unknown_fields=True):
-    """What you have pinned; nothing of it comes from the receipt.
-
-    Attributes:
-        cluster: the id of the key cluster, hex.
-        measurements: of its key enclaves (mrenclave, hex), or whole entries of an allow-list.
-        roots: ``intel``, or the DER certificate of a simulation's root, base64.
-        log_key: the log's Ed25519 key, hex, if you want no other.
-        witnesses: whose cosignatures count, ``name+hash+key``; and how many of them are needed.
-        tcb_statuses, advisories: of the platform, as in an attestation policy.
-    """
-
-    cluster: HexHash | None = None
-    measurements: tuple[HexHash | EnclaveRule, ...] = ()
-    roots: tuple[str, ...] = ()
-    log_key: HexHash | None = None
-    witnesses: tuple[str, ...] = ()
-    witnesses_needed: Annotated[int, Meta(ge=0)] = 1
-    tcb_statuses: tuple[str, ...] = (UP_TO_DATE, SW_HARDENING_NEEDED)
-    advisories: tuple[str, ...] = ()
-
-    @property
-    def anchors(self) -> list[TrustAnchor]:
-        """Raises CodecError."""
-        return [INTEL if each == _INTEL else TrustAnchor(_base64(each, "roots")) for each in self.roots]
-
-    @property
-    def policy(self) -> Policy:
-        """Which enclaves are meant."""
-        rules = tuple(EnclaveRule(mrenclave=each) if isinstance(each, str) else each for each in self.measurements)
-        return Policy(rules, self.tcb_statuses, self.advisories)
-
-
 class Verdict(StrEnum):
     OK = "ok"
     FAILED = "failed"
@@ -162,12 +129,7 @@ def read_receipt(data: bytes) -> Receipt:
     return _read(data, Receipt, "receipt")
 
 
-def read_trust(data: bytes) -> Trust:
-    """Raises CodecError."""
-    return _read(data, Trust, "trust")
-
-
-def verify_receipt(receipt: Receipt, trust: Trust) -> tuple[Step, ...]:
+def verify_receipt(receipt: Receipt, trust: PinnedTrust) -> tuple[Step, ...]:
     """Every step; the receipt holds when each is ``ok``, or ``absent``: see ``holds``."""
     return tuple(_Check(receipt, trust).steps())
 
@@ -178,7 +140,7 @@ def holds(steps: tuple[Step, ...]) -> bool:
 
 
 class _Check:
-    def __init__(self, receipt: Receipt, trust: Trust) -> None:
+    def __init__(self, receipt: Receipt, trust: PinnedTrust) -> None:
         self._receipt = receipt
         self._trust = trust
 

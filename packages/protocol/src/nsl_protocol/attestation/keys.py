@@ -17,7 +17,8 @@ from uuid import UUID
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from msgspec import Meta, Struct
+from msgspec import DecodeError, Meta, Struct
+from msgspec.json import decode
 from msgspec.json import encode as to_json
 from msgspec.msgpack import encode
 
@@ -169,6 +170,14 @@ class KeyAttestation(Struct, frozen=True, forbid_unknown_fields=True):
     manifest_version: Annotated[int, Meta(ge=1, le=2**31 - 1)]
     quote: Annotated[str, Meta(max_length=90_000)]
     collateral: dict[str, str]
+
+
+def read_key_attestation(document: bytes) -> KeyAttestation:
+    """An attestation's file. Raises CodecError."""
+    try:
+        return decode(document, type=KeyAttestation)
+    except (DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise CodecError(str(error), field="attestation") from error
 
 
 # Its verification ---------------------------------------------------------------------------------------------------

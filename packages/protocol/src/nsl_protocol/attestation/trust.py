@@ -7,7 +7,7 @@ from cryptography.x509 import load_der_x509_certificate
 from msgspec import DecodeError, Meta, Struct
 from msgspec.json import decode
 
-from nsl_protocol.attestation.policy import EnclaveRule, Policy
+from nsl_protocol.attestation.policy import SW_HARDENING_NEEDED, UP_TO_DATE, EnclaveRule, Policy
 from nsl_protocol.attestation.verify import INTEL, TrustAnchor
 from nsl_protocol.errors import CodecError
 
@@ -27,12 +27,18 @@ class PinnedTrust(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
         measurements: MRENCLAVE (or MRTD) of the enclaves that may speak for it.
         roots: that quotes may chain to: ``intel``, or a certificate as DER in hex, such as a simulation's.
         log_key: Ed25519, if it is known from before: the quote binds it in any case.
+        witnesses: whose cosignatures of the audit log count, ``name+hash+key``; and how many of them are needed.
+        tcb_statuses, advisories: of a platform, as in an attestation policy.
     """
 
     cluster: Hex32 | None = None
     measurements: tuple[Measurement, ...] = ()
     roots: tuple[Root, ...] = ()
     log_key: Hex32 | None = None
+    witnesses: tuple[str, ...] = ()
+    witnesses_needed: Annotated[int, Meta(ge=0)] = 1
+    tcb_statuses: tuple[str, ...] = (UP_TO_DATE, SW_HARDENING_NEEDED)
+    advisories: tuple[str, ...] = ()
 
     @cached_property
     def anchors(self) -> tuple[TrustAnchor, ...]:
@@ -46,7 +52,7 @@ class PinnedTrust(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
             EnclaveRule(mrenclave=each) if len(each) == _MRENCLAVE_DIGITS else EnclaveRule(mrtd=each)
             for each in self.measurements
         ]
-        return Policy(enclaves=tuple(rules))
+        return Policy(tuple(rules), self.tcb_statuses, self.advisories)
 
 
 def read_trust(document: bytes) -> PinnedTrust:
@@ -56,6 +62,6 @@ def read_trust(document: bytes) -> PinnedTrust:
         for each in found.anchors:
             if each.certificate is not None:
                 load_der_x509_certificate(each.certificate)
-    except (DecodeError, UnicodeDecodeError, ValueError) as error:
+    except (DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise CodecError(str(error), field="trust") from error
     return found

@@ -29,11 +29,11 @@ def verify(
 
     Example: nsl verify receipt.json --trust .state/trust.json
     """
-    from nsl_client.receipts import Trust, holds, read_receipt, read_trust, verify_receipt
+    from nsl_client.receipts import PinnedTrust, holds, read_receipt, read_trust, verify_receipt
     from nsl_protocol.errors import CodecError
 
     try:
-        pinned = Trust() if trust is None else read_trust(trust.read_bytes())
+        pinned = PinnedTrust() if trust is None else read_trust(trust.read_bytes())
         steps = verify_receipt(read_receipt(receipt.read_bytes()), pinned)
     except (CodecError, OSError) as error:
         fail(str(error))

@@ -20,17 +20,13 @@ class ImportCurve(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SecretFiles:
-    """At most one of the first four."""
+    """Where a key and its passphrase lie; at most one of the first four."""
 
     wif: Path | None
     nep2: Path | None
     keystore: Path | None
     hex: Path | None
     passphrase: Path | None
-
-    def __post_init__(self) -> None:
-        if sum(each is not None for each in (self.wif, self.nep2, self.keystore, self.hex)) > 1:
-            fail("One private key is imported at a time: name one file.")
 
 
 def private_key(files: SecretFiles, curve: ImportCurve) -> tuple[str, bytes]:
@@ -40,6 +36,8 @@ def private_key(files: SecretFiles, curve: ImportCurve) -> tuple[str, bytes]:
     from nsl_protocol.n3.keys import wif_decode
     from nsl_protocol.n3.nep2 import decrypt
 
+    if sum(each is not None for each in (files.wif, files.nep2, files.keystore, files.hex)) > 1:
+        fail("One private key is imported at a time: name one file.")
     try:
         if files.wif is not None:
             return _of(ImportCurve.SECP256R1, curve), wif_decode(_text(files.wif))

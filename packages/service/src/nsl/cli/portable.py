@@ -185,15 +185,14 @@ COMMANDS: dict[str, Callable[..., None]] = {
 
 
 def _judge(document: bytes, trust: Path | None, nonce: bytes | None, at: int | None, *, as_json: bool) -> None:
-    import msgspec
-
     from nsl_client.attestation import verify_key_attestation
-    from nsl_protocol.attestation.keys import KeyAttestation
+    from nsl_protocol.attestation.keys import read_key_attestation
     from nsl_protocol.attestation.trust import PinnedTrust
+    from nsl_protocol.errors import CodecError
 
     try:
-        attested = msgspec.json.decode(document, type=KeyAttestation)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        attested = read_key_attestation(document)
+    except CodecError as error:
         fail(f"This is no attestation of a key: {error}.")
     pinned = PinnedTrust() if trust is None else _trust(trust)
     verdict = verify_key_attestation(attested, pinned, nonce, at)

@@ -21,7 +21,7 @@ from nsl.ledger.model import GAS_N3, GAS_NEO_X, NEO_N3, Asset, format_amount
 from nsl_client import AsyncClient, NslError, Timeout, TransactionFailed
 from nsl_client.calls import ChainName, Curve
 from nsl_client.model import Key, Transaction
-from nsl_client.receipts import Trust, Verdict, holds, read_trust, verify_receipt
+from nsl_client.receipts import PinnedTrust, Verdict, holds, read_trust, verify_receipt
 from nsl_protocol.n3.address import ScriptHash
 
 SCOPES: Final = (
@@ -195,7 +195,7 @@ async def _told(part: Awaitable[TourResult]) -> TourResult:
         return TourResult(0.0, [], [], [str(error)])
 
 
-async def _tour_n3(client: AsyncClient, node: N3Node, progress: Progress, trust: Trust) -> TourResult:
+async def _tour_n3(client: AsyncClient, node: N3Node, progress: Progress, trust: PinnedTrust) -> TourResult:
     progress("tour: a Neo N3 key in the enclave, funded from the devnet's genesis account")
     sender = await client.keys.create("tour-n3", "secp256r1")
     address = sender.addresses["neo-n3"]
@@ -208,7 +208,7 @@ async def _tour_n3(client: AsyncClient, node: N3Node, progress: Progress, trust:
     return guide.result()
 
 
-async def _tour_neox(client: AsyncClient, node: NeoxNode, progress: Progress, trust: Trust) -> TourResult:
+async def _tour_neox(client: AsyncClient, node: NeoxNode, progress: Progress, trust: PinnedTrust) -> TourResult:
     progress("tour: a Neo X key in the enclave, funded from the devnet's genesis account")
     sender = await client.keys.create("tour-neox", "secp256k1")
     await pay_neox(node, [Payment(sender.addresses["neo-x"], 100 * 10**18)])
@@ -225,7 +225,7 @@ class _Guide:
         client: AsyncClient,
         reader: _Reader,
         progress: Progress,
-        trust: Trust,
+        trust: PinnedTrust,
         chain: ChainName,
         curve: Curve,
         gas: Asset,

@@ -3,7 +3,6 @@
 On one machine it shows how it works; only one that somebody else runs elsewhere says anything about this layer.
 """
 
-import base64
 import json
 import signal
 from dataclasses import dataclass
@@ -94,7 +93,7 @@ def write_trust(path: Path, cluster: DevelopmentCluster, witness: DevelopmentWit
     document = {
         "cluster": constitution.cluster.hex(),
         "measurements": [rule.mrenclave for rule in rules],
-        "roots": [base64.b64encode(cluster.root_certificate.read_bytes()).decode()],
+        "roots": [cluster.root_certificate.read_bytes().hex()],
         "witnesses": [witness.verifier],
         "witnesses_needed": 1,
     }
