@@ -203,6 +203,23 @@ async def test_what_a_host_never_wrote_down_is_fetched_from_the_enclave(
     assert [each.key_number for each in signatures] == [0, 1]
 
 
+async def test_many_may_wait_for_one_that_comes_far_behind_them(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than one message holds: what they wait for is found wherever it stands."""
+    key = await bench.new_key()
+    await sign(bench, key)
+    await keeper(bench).step()
+    await sign(bench, key)
+    bench.owner("DELETE FROM audit_leaves WHERE content LIKE %s", '%"key_number":1,%')
+    for _ in range(6):
+        await bench.keys.sign(bench.caller, key.id, [ToSign(Kind.MESSAGE, b"m")] * 256)
+    monkeypatch.setattr(keeping, "GAP_SECONDS", 0.0)
+    working = keeper(bench)
+    for _ in range(4):
+        await working.step()
+    numbers = [each.key_number for each in verified(bench) if isinstance(each, EnclaveLeaf) and each.act == "signature"]
+    assert numbers == list(range(1538))
+
+
 async def test_the_last_leaves_of_a_host_that_ended_are_swept_up(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     key = await bench.new_key()
     await sign(bench, key)

@@ -57,6 +57,21 @@ def test_a_gap_is_named_and_what_follows_it_waits() -> None:
     assert found.gaps == (Gap(RUNS[0], 1, 1),)
 
 
+def test_what_was_taken_before_does_not_wait_again() -> None:
+    found = batch([leaf(1, 0, 0), leaf(2, 0, 4)], [leaf(3, 0, 0), leaf(4, 0, 3)], {RUNS[0]: 3}, place())
+    assert [each.id.int for each in found.leaves] == [4, 2]
+    assert found.held == ()
+
+
+def test_what_one_message_does_not_hold_is_held_for_the_next() -> None:
+    """A gap of a run closes, and everything that waited behind it could come at once."""
+    waited = [leaf(each, 0, each) for each in range(1, 2000)]
+    found = batch([*waited, leaf(2000, 0, 0)], [], {}, place())
+    assert [each.number for each in found.leaves] == list(range(960))
+    assert len(found.leaves) + len(found.held) == 2000
+    assert found.gaps == ()
+
+
 def test_no_more_is_taken_than_a_message_holds() -> None:
     found = batch([], [leaf(each, None, None, size=4000) for each in range(1, 400)], {}, place())
     assert 150 < len(found.leaves) < 180

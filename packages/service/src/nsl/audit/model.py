@@ -7,9 +7,14 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from nsl_protocol.enclave.log import LEAVES_AT_ONCE_MAX
+
 #: of what the enclave is sent at once, well below a frame
 BYTES_AT_ONCE_MAX: Final = 700_000
 _LEAF_OVERHEAD_BYTES: Final = 48
+#: what is lost goes with the leaves, in one message
+LOST_AT_ONCE_MAX: Final = 64
+_TAKEN_MAX: Final = LEAVES_AT_ONCE_MAX - LOST_AT_ONCE_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +110,7 @@ def batch(held: Iterable[Leaf], written: Iterable[Leaf], following: Mapping[byte
     """The next leaves in their order; those of a run by their numbers, none before the one that precedes it.
 
     Args:
-        held: leaves that waited, and may come now.
+        held: leaves that waited, and what they may have waited for.
         written: what follows the cursor, in the order in which it was written.
         following: by run, the number of the leaf that the log takes next; 0 for a run that is not named.
     """
@@ -118,23 +123,39 @@ def batch(held: Iterable[Leaf], written: Iterable[Leaf], following: Mapping[byte
             taken.append(leaf)
             return
         run = runs.setdefault(leaf.run, _Run(following.get(leaf.run, 0)))
-        run.waiting[leaf.number] = leaf
+        if leaf.number >= run.following:
+            run.waiting[leaf.number] = leaf
         while run.following in run.waiting:
             taken.append(run.waiting.pop(run.following))
             run.following += 1
 
     for leaf in held:
-        budget -= len(leaf.content) + _LEAF_OVERHEAD_BYTES
+        budget -= _weight(leaf)
         come(leaf)
     for leaf in written:
-        budget -= len(leaf.content) + _LEAF_OVERHEAD_BYTES
+        budget -= _weight(leaf)
         if budget < 0:
             break
         come(leaf)
         cursor = leaf.order
+    now, later = _cut(taken)
     waiting = [leaf for run in runs.values() for leaf in run.waiting.values()]
     gaps = [Gap(name, run.following, min(run.waiting) - 1) for name, run in runs.items() if run.waiting]
-    return Batch(tuple(taken), tuple(leaf.id for leaf in waiting), tuple(gaps), cursor)
+    return Batch(tuple(now), tuple(leaf.id for leaf in (*later, *waiting)), tuple(gaps), cursor)
+
+
+def _cut(taken: list[Leaf]) -> tuple[list[Leaf], list[Leaf]]:
+    """What goes into one message, and the rest, which is held: the cursor has passed it."""
+    budget = BYTES_AT_ONCE_MAX
+    for place, leaf in enumerate(taken):
+        budget -= _weight(leaf)
+        if budget < 0 or place == _TAKEN_MAX:
+            return taken[:place], taken[place:]
+    return taken, []
+
+
+def _weight(leaf: Leaf) -> int:
+    return len(leaf.content) + _LEAF_OVERHEAD_BYTES
 
 
 def taken_of_runs(leaves: Iterable[Leaf]) -> dict[bytes, int]:

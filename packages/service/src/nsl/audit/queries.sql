@@ -22,6 +22,15 @@ SELECT NOT EXISTS (SELECT FROM audit_leaves WHERE (tx, sequence) > (%(tx)s::text
 -- name: moved
 SELECT audit_leaves_moved() AS moved
 
+-- name: missing
+-- Those that leaves of their runs are held for, wherever the cursor is.
+SELECT l.id, l.content, l.mac, l.run, l.number, l.tx::text::bigint AS tx, l.sequence
+FROM unnest(%(runs)s::bytea[], %(following)s::bigint[]) AS r(run, following)
+JOIN audit_leaves l ON l.run = r.run AND l.number >= r.following AND l.number < r.following + %(limit)s
+WHERE l.tx < pg_snapshot_xmin(pg_current_snapshot())
+    AND NOT EXISTS (SELECT FROM audit_positions p WHERE p.leaf_id = l.id)
+ORDER BY l.run, l.number
+
 -- name: runs
 SELECT run, following FROM audit_runs WHERE run = ANY(%(runs)s)
 

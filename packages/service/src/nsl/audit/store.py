@@ -59,6 +59,14 @@ async def all_taken(connection: Connection, at: LogPlace) -> bool:
     return not at.held and row is not None and bool(row["taken"])
 
 
+async def missing(connection: Connection, following: Mapping[bytes, int], limit: int) -> list[Leaf]:
+    """By run, the leaves that come next, as far as they are there; also those that were fetched since."""
+    if not following:
+        return []
+    parameters = {"runs": list(following), "following": list(following.values()), "limit": limit}
+    return list(map(_leaf, await fetch_all(connection, _QUERIES["missing"], parameters)))
+
+
 async def moved(connection: Connection) -> bool:
     """Whether the database has come into another cluster, since when what was written before stands before all."""
     row = await fetch_one(connection, _QUERIES["moved"], {})

@@ -14,7 +14,7 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from nsl.audit import store
-from nsl.audit.model import Batch, Gap, LogPlace, batch, taken_of_runs
+from nsl.audit.model import LOST_AT_ONCE_MAX, Batch, Gap, LogPlace, batch, taken_of_runs
 from nsl.audit.ports import LogEnclave
 from nsl.audit.service.witnessing import Witnessing
 from nsl.audit.store import FetchedLeaf
@@ -26,7 +26,14 @@ from nsl_protocol.audit.heads import Head, SignedHead, log_line
 from nsl_protocol.audit.leaves import EnclaveLeaf, read_leaf
 from nsl_protocol.audit.merkle import leaf_hash, perfect_root
 from nsl_protocol.audit.proofs import LEVEL_STEP
-from nsl_protocol.enclave.log import LEAVES_AT_ONCE_MAX, LeavesAppended, LeavesKept, Lost, ToAppend
+from nsl_protocol.enclave.log import (
+    LEAVES_AT_ONCE_MAX,
+    LEAVES_FETCHED_MAX,
+    LeavesAppended,
+    LeavesKept,
+    Lost,
+    ToAppend,
+)
 from nsl_protocol.receipt import evidence_nonce
 
 #: until then, what is missing may still be on its way from an enclave into the database
@@ -107,10 +114,12 @@ class LogKeeper:
             held, written = await store.waiting(connection, at, LEAVES_AT_ONCE_MAX)
             runs = {leaf.run for leaf in (*held, *written) if leaf.run is not None}
             following = await store.following(connection, list(runs))
-        # What was held since the last time waits on, if nothing has come that it could follow.
-        taken = batch(held, written, following, at)
+            waited_for = {leaf.run: following.get(leaf.run, 0) for leaf in held if leaf.run is not None}
+            came = await store.missing(connection, waited_for, LEAVES_FETCHED_MAX)
+        known = {leaf.id for leaf in held}
+        taken = batch([*held, *(leaf for leaf in came if leaf.id not in known)], written, following, at)
         lost = await self._lost(taken.gaps)
-        if not taken.leaves and not lost and taken.cursor == at.cursor:
+        if not taken.leaves and not lost and (taken.cursor, set(taken.held)) == (at.cursor, set(at.held)):
             return False
         items: list[ToAppend | Lost] = [ToAppend(leaf.content, leaf.mac) for leaf in taken.leaves]
         ids: list[UUID | None] = [leaf.id for leaf in taken.leaves]
@@ -160,10 +169,14 @@ class LogKeeper:
         if not late:
             return []
         kept, all_answered = await self._enclave.leaves_kept({gap.run: gap.first for gap in late})
-        await self._write_fetched(kept)
+        ends = {gap.run: gap.last + 1 for gap in late}
+        # Those behind the gap may be on their way from a host that is about to give out what they tell of.
+        await self._write_fetched(
+            LeavesKept(each.run, each.first, each.leaves[: max(0, ends.get(each.run, 0) - each.first)]) for each in kept
+        )
         alive = {each.run: each.first for each in kept}
         lost = []
-        for gap in late:
+        for gap in late[:LOST_AT_ONCE_MAX]:
             if gap.run in alive and alive[gap.run] <= gap.first:
                 continue  # it comes with the next batch
             if not all_answered and present - self._gaps[gap.run][1] < LOST_SECONDS:
