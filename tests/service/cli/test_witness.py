@@ -1,5 +1,6 @@
 """A witness and a monitor against a log whose host holds the real log key."""
 
+import gzip
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -9,11 +10,18 @@ from typing import Any
 import httpx
 import pytest
 
-from nsl.adapters.witnesses import HttpWitness
+from nsl.adapters.witnesses import ANSWER_BYTES_MAX, HttpWitness
 from nsl.audit.errors import WitnessDown, WitnessRefused
 from nsl.cli.monitor import Monitor, MonitorUnreadable
-from nsl.cli.witness import WitnessApplication, WitnessKey, WitnessUnreadable, logs_of
-from nsl_protocol.audit.heads import Line, Witness, parse_line, parse_signed_head
+from nsl.cli.witness import (
+    WitnessApplication,
+    WitnessKey,
+    WitnessRunning,
+    WitnessUnreadable,
+    alone_with,
+    logs_of,
+)
+from nsl_protocol.audit.heads import LINES_MAX, Line, SignedHead, Witness, parse_line, parse_signed_head
 from nsl_protocol.audit.witness import BODY_BYTES_MAX, AddCheckpoint
 from tests.support.log import LOG_KEY, ORIGIN, HostedLog, leaf
 
@@ -80,8 +88,55 @@ async def test_what_is_not_signed_by_the_log_or_of_no_log_it_follows(http: httpx
     assert (await http.get("/anything")).status_code == 404
 
 
+async def test_what_anybody_adds_to_a_head_is_not_kept(
+    http: httpx.AsyncClient, key: WitnessKey, tmp_path: Path
+) -> None:
+    """A note full of lines of others would leave no place for the witness' own, and its state could not be read."""
+    honest = HONEST.signed(5)
+    others = tuple(Line(f"other-{number}", b"hash", b"s" * 64) for number in range(LINES_MAX - 1))
+    crowded = AddCheckpoint(0, (), SignedHead(honest.head, (*honest.lines, *others)))
+    assert (await http.post("/add-checkpoint", content=crowded.body)).status_code == 200
+    shown = parse_signed_head((await http.get("/checkpoint", params={"origin": ORIGIN})).text)
+    assert [line.name for line in shown.lines] == [ORIGIN, "witness.example"]
+    again = WitnessApplication(key, logs_of([f"{ORIGIN}={LOG_KEY.hex()}"]), tmp_path / "state.json")
+    assert again._known[ORIGIN] == shown
+
+
+async def test_a_query_that_is_no_text_is_answered(application: WitnessApplication) -> None:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        raise AssertionError
+
+    scope = {"type": "http", "method": "GET", "path": "/checkpoint", "query_string": b"origin=\xff"}
+    await application(scope, receive, send)
+    assert sent[0]["status"] == 404
+
+
+def test_two_witnesses_do_not_share_a_state(tmp_path: Path) -> None:
+    with alone_with(tmp_path / "state"), pytest.raises(WitnessRunning), alone_with(tmp_path / "state"):
+        raise AssertionError
+    with alone_with(tmp_path / "state"), alone_with(tmp_path / "other"):
+        pass
+    with pytest.raises(WitnessUnreadable, match="cannot be written"), alone_with(tmp_path / "nowhere" / "state"):
+        raise AssertionError
+
+
 @pytest.mark.parametrize(
-    "body", [b"", b"old x\n\n", b"old 05\n\n" + HONEST.signed(5).note.encode(), b"\xff", b"x" * (BODY_BYTES_MAX + 1)]
+    "body",
+    [
+        b"",
+        b"old x\n\n",
+        b"old 05\n\n" + HONEST.signed(5).note.encode(),
+        b"old -1\n\n" + HONEST.signed(5).note.encode(),
+        b"5\n\n" + HONEST.signed(5).note.encode(),
+        b"old 0\n\n\n" + HONEST.signed(5).note.encode(),
+        b"\xff",
+        b"x" * (BODY_BYTES_MAX + 1),
+    ],
 )
 async def test_what_is_no_request_is_malformed(http: httpx.AsyncClient, body: bytes) -> None:
     assert (await http.post("/add-checkpoint", content=body)).status_code == 400
@@ -101,6 +156,33 @@ async def test_the_adapter_learns_the_size_and_believes_no_other_line(http: http
     async with HttpWitness(key.public, "http://127.0.0.1:9") as nobody:
         with pytest.raises(WitnessDown):
             await nobody.cosign(0, (), HONEST.signed(5))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(409, text="\N{SUPERSCRIPT TWO}\n"),
+        httpx.Response(409, text="9" * 5000),
+        httpx.Response(200, content=b"\xff\xfe"),
+        httpx.Response(200, content=b"x" * (ANSWER_BYTES_MAX + 1)),
+        httpx.Response(500, text=""),
+    ],
+    ids=["no digit", "a huge size", "no text", "too long", "an error"],
+)
+async def test_a_witness_that_answers_anything_does_not_stop_the_log(key: WitnessKey, answer: httpx.Response) -> None:
+    async with HttpWitness(key.public, "http://witness") as witness:
+        witness._http = httpx.AsyncClient(transport=httpx.MockTransport(lambda _: answer), base_url="http://witness")
+        with pytest.raises(WitnessRefused):
+            await witness.cosign(0, (), HONEST.signed(5))
+
+
+async def test_an_answer_that_unpacks_to_more_is_not_unpacked(key: WitnessKey) -> None:
+    packed = gzip.compress(b"x" * 1_000_000)
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, headers={"Content-Encoding": "gzip"}, content=packed))
+    async with HttpWitness(key.public, "http://witness") as witness:
+        witness._http = httpx.AsyncClient(transport=transport, base_url="http://witness")
+        with pytest.raises(WitnessRefused, match="encoding"):
+            await witness.cosign(0, (), HONEST.signed(5))
 
 
 def test_files_that_are_none_say_so(tmp_path: Path, key: WitnessKey) -> None:

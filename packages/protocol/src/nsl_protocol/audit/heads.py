@@ -24,7 +24,7 @@ _ED25519, _COSIGNATURE = b"\x01", b"\x04"
 _KEY_HASH_BYTES: Final = 4
 _TIME_BYTES: Final = 8
 _DASH: Final = "\N{EM DASH} "
-_NAME: Final = re.compile(r"[^\s+]{1,200}")
+_NAME: Final = re.compile(r"[^\s+\x00-\x1f\x7f]{1,200}")
 _NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,18}")
 
 
@@ -126,14 +126,14 @@ def cosign(witness: Witness, key: Ed25519PrivateKey, head: Head, unix_seconds: i
     return Line(witness.name, hashed, unix_seconds.to_bytes(_TIME_BYTES) + signature)
 
 
-def verify_log_line(signed: SignedHead, log_key: bytes) -> None:
-    """Check that the log key has signed the head. Raises CodecError."""
+def verify_log_line(signed: SignedHead, log_key: bytes) -> Line:
+    """Check that the log key has signed the head; its line. Raises CodecError."""
     name = signed.head.origin
     hashed = _key_hash(name, _ED25519, log_key)
     for line in signed.lines:
         if line.name == name and hmac.compare_digest(line.key_hash, hashed):
             _verify(log_key, line.signature, signed.head.text)
-            return
+            return line
     raise CodecError("is not signed by the log key", field="checkpoint")
 
 

@@ -4,18 +4,20 @@ Pure: the witness' memory is an argument, and what it remembers from then on the
 """
 
 import binascii
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-from nsl_protocol.audit.heads import Head, SignedHead, parse_signed_head, verify_log_line
+from nsl_protocol.audit.heads import Head, Line, SignedHead, parse_signed_head, verify_log_line
 from nsl_protocol.audit.merkle import EMPTY_ROOT, HASH_BYTES
 from nsl_protocol.audit.proofs import PROOF_HASHES_MAX, verify_consistency
 from nsl_protocol.errors import CodecError
 
 BODY_BYTES_MAX: Final = 65_536
+_OLD: Final = re.compile(r"old (0|[1-9][0-9]{0,15})")
 
 
 class Why(IntEnum):
@@ -60,17 +62,21 @@ def parse_add_checkpoint(body: bytes) -> AddCheckpoint:
         first, _, rest = body.decode().partition("\n")
         hashes, _, note = ("\n" + rest).partition("\n\n")
         proof = tuple(b64decode(each, validate=True) for each in hashes.split("\n") if each)
-        number = first.removeprefix("old ")
-        old = int(number)
     except (UnicodeDecodeError, binascii.Error, ValueError) as error:
         raise CodecError("is not `old`, a proof and a checkpoint", field="body") from error
-    if str(old) != number or len(proof) > PROOF_HASHES_MAX or any(len(each) != HASH_BYTES for each in proof):
+    old = _OLD.fullmatch(first)
+    if old is None or len(proof) > PROOF_HASHES_MAX or any(len(each) != HASH_BYTES for each in proof):
         raise CodecError("is not `old`, a proof and a checkpoint", field="body")
-    return AddCheckpoint(old, proof, parse_signed_head(note))
+    made = AddCheckpoint(int(old[1]), proof, parse_signed_head(note))
+    if made.body != body:
+        raise CodecError("is not in the one form that it has", field="body")
+    return made
 
 
-def considered(known: Head | None, log_keys: Collection[bytes], request: AddCheckpoint) -> Head | NotCosigned:
+def considered(known: Head | None, log_keys: Collection[bytes], request: AddCheckpoint) -> SignedHead | NotCosigned:
     """The head that the witness may put its name to, and remembers before it does.
+
+    Of the lines that came with it only the log's own are left: anybody can add others, and as many as a note holds.
 
     Args:
         known: the last head of this log that it cosigned.
@@ -79,7 +85,8 @@ def considered(known: Head | None, log_keys: Collection[bytes], request: AddChec
     head = request.signed.head
     if not log_keys:
         return NotCosigned(Why.NOT_FOLLOWED, f"This witness does not follow {head.origin}.")
-    if not any(_signed_by(request.signed, key) for key in log_keys):
+    own = tuple(line for key in sorted(log_keys) if (line := _line_of(request.signed, key)) is not None)
+    if not own:
         return NotCosigned(Why.NOT_SIGNED, "The checkpoint is not signed by a key of that log.")
     if request.old > head.size:
         return NotCosigned(Why.MALFORMED, "The old size is above the checkpoint's.")
@@ -90,15 +97,14 @@ def considered(known: Head | None, log_keys: Collection[bytes], request: AddChec
         verify_consistency(size, head.size, request.proof, root, head.root)
     except CodecError as error:
         return NotCosigned(Why.INCONSISTENT, f"What this witness knows is no beginning of it: {error}.")
-    return head
+    return SignedHead(head, own)
 
 
-def _signed_by(signed: SignedHead, log_key: bytes) -> bool:
+def _line_of(signed: SignedHead, log_key: bytes) -> Line | None:
     try:
-        verify_log_line(signed, log_key)
+        return verify_log_line(signed, log_key)
     except CodecError:
-        return False
-    return True
+        return None
 
 
 def contradicts(known: Head, other: Head, proof: Sequence[bytes]) -> bool:

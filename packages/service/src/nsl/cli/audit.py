@@ -222,11 +222,11 @@ def witness(
     """
     import uvicorn
 
-    from nsl.cli.witness import WitnessApplication, WitnessKey, logs_of
+    from nsl.cli.witness import WitnessApplication, WitnessKey, alone_with, logs_of
 
-    with explained():
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdecimal():
+        fail(f"--listen is HOST:PORT, not {listen!r}.")
+    with explained(), alone_with(state):
         application = WitnessApplication(WitnessKey.read(key), logs_of(log), state)
-        host, _, port = listen.rpartition(":")
-        if not host or not port.isdigit():
-            fail(f"--listen is HOST:PORT, not {listen!r}.")
         uvicorn.run(application, host=host, port=int(port), log_level="warning", lifespan="off", access_log=False)

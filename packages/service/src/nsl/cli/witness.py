@@ -5,9 +5,11 @@ It speaks c2sp.org/tlog-witness (``POST /add-checkpoint``), and shows what it ha
 
 import asyncio
 import binascii
+import fcntl
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -35,6 +37,12 @@ class WitnessUnreadable(Failure):
     """A key or state file that cannot be read: ``detail`` says which and why."""
 
     code = "WITNESS_FILE_UNREADABLE"
+
+
+class WitnessRunning(Failure):
+    """Two that share a state would cosign two histories: each knows only what it has cosigned itself."""
+
+    code = "WITNESS_RUNNING"
 
 
 class _KeyFile(Struct, frozen=True, forbid_unknown_fields=True):
@@ -90,7 +98,7 @@ class WitnessApplication:
             case "POST", "/add-checkpoint":
                 status, body, kind = await self._add(await _body(receive))
             case "GET", "/checkpoint":
-                status, body, kind = self._latest(scope["query_string"].decode())
+                status, body, kind = self._latest(scope["query_string"].decode("latin-1"))
             case _:
                 status, body, kind = 404, "POST /add-checkpoint or GET /checkpoint?origin=\n", _TEXT_TYPE
         await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", kind)]})
@@ -109,8 +117,8 @@ class WitnessApplication:
                 if found.size is not None:
                     return found.status, f"{found.size}\n", _SIZE_TYPE
                 return found.status, f"{found.reason}\n", _TEXT_TYPE
-            line = cosign(self._key.public, self._key.private, found, unix_seconds())
-            self._keep(SignedHead(found, request.signed.lines).with_line(line))
+            line = cosign(self._key.public, self._key.private, found.head, unix_seconds())
+            self._keep(found.with_line(line))
         return 200, f"{line.text}\n", _TEXT_TYPE
 
     def _latest(self, query: str) -> tuple[int, str, bytes]:
@@ -123,6 +131,22 @@ class WitnessApplication:
         known = self._known | {signed.head.origin: signed}
         write_private(self._state, encode({origin: each.note for origin, each in known.items()}).decode())
         self._known = known
+
+
+@contextmanager
+def alone_with(state: Path) -> Iterator[None]:
+    """Nobody else is a witness with this state meanwhile. Raises WitnessRunning, WitnessUnreadable."""
+    path = state.with_name(f".{state.name}.lock")
+    try:
+        lock = path.open("a")
+    except OSError as error:
+        raise WitnessUnreadable(f"{path} cannot be written: {error.strerror}.") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise WitnessRunning(f"Another witness works with {state}: end it, or give this one its own.") from error
+        yield
 
 
 def logs_of(texts: Sequence[str]) -> dict[str, frozenset[bytes]]:
