@@ -1,10 +1,8 @@
-"""A witness and a monitor against a log whose host holds the real log key."""
+"""A witness, and the layer that asks it, against a log whose host holds the real log key."""
 
 import gzip
 from collections.abc import AsyncIterator
-from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -12,7 +10,6 @@ import pytest
 
 from nsl.adapters.witnesses import ANSWER_BYTES_MAX, HttpWitness
 from nsl.audit.errors import WitnessDown, WitnessRefused
-from nsl.cli.monitor import Monitor, MonitorUnreadable
 from nsl.cli.witness import (
     WitnessApplication,
     WitnessKey,
@@ -196,59 +193,3 @@ def test_files_that_are_none_say_so(tmp_path: Path, key: WitnessKey) -> None:
         WitnessApplication(key, {}, tmp_path / "state")
     with pytest.raises(WitnessUnreadable, match="ORIGIN=KEY"):
         logs_of(["x"])
-
-
-def monitor(log: HostedLog, state: Path) -> Monitor:
-    return Monitor(log, [LOG_KEY], [], state)  # type: ignore[arg-type]  # it answers as the SDK does
-
-
-def test_a_monitor_follows_an_honest_log(tmp_path: Path) -> None:
-    log = HostedLog(HONEST.leaves[:7])
-    assert monitor(log, tmp_path / "m").look() == []
-    log.leaves = HONEST.leaves
-    following = monitor(log, tmp_path / "m")
-    assert following.look() == []
-    assert following.seen.read == 20
-
-
-def test_two_clients_that_are_shown_different_histories_have_the_proof(tmp_path: Path) -> None:
-    """The one who was shown the other history before holds both heads, each signed by the log key."""
-    assert monitor(HostedLog(OTHER.leaves[:12]), tmp_path / "m").look() == []
-    (split, *_) = monitor(HONEST, tmp_path / "m").look()
-    assert split.what == "split view"
-    one, other = map(parse_signed_head, split.heads)
-    assert (one.head, other.head) == (OTHER.signed(12).head, HONEST.signed(20).head)
-    assert monitor(HONEST, tmp_path / "m").look(), "what is wrong is not followed"
-
-
-def test_a_witness_that_saw_another_history_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = httpx.Response(200, text=OTHER.signed(15).note)
-    monkeypatch.setattr(httpx, "get", lambda *_, **__: shown)
-    following = Monitor(HONEST, [LOG_KEY], ["http://w"], tmp_path / "m")  # type: ignore[arg-type]  # as above
-    assert [each.what for each in following.look()] == ["split view"]
-
-
-def test_a_log_that_goes_back_is_noticed(tmp_path: Path) -> None:
-    assert monitor(HONEST, tmp_path / "m").look() == []
-    assert [each.what for each in monitor(HostedLog(HONEST.leaves[:15]), tmp_path / "m").look()] == ["split view"]
-
-
-def test_leaves_that_are_not_those_of_the_tree_are_noticed(tmp_path: Path) -> None:
-    log = HostedLog(HONEST.leaves)
-    honest = log.signed()
-    log.leaves = OTHER.leaves
-    log.audit.tree_head = partial(SimpleNamespace, checkpoint=honest.note)
-    assert [each.what for each in monitor(log, tmp_path / "m").look()] == ["other leaves"]
-
-
-def test_a_run_with_a_gap_is_noticed(tmp_path: Path) -> None:
-    log = HostedLog([leaf(0), leaf(2)])
-    assert [each.what for each in monitor(log, tmp_path / "m").look()] == ["gap"]
-
-
-def test_a_head_by_another_key_is_not_followed(tmp_path: Path) -> None:
-    following = Monitor(HONEST, [b"x" * 32], [], tmp_path / "m")  # type: ignore[arg-type]  # as above
-    assert [each.what for each in following.look()] == ["not signed"]
-    (tmp_path / "m").write_text("[]")
-    with pytest.raises(MonitorUnreadable):
-        monitor(HONEST, tmp_path / "m")

@@ -1,7 +1,9 @@
 """``nsl audit``: the log of what was done, and what proves it; and ``nsl verify``, which asks nobody."""
 
+import hashlib
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -152,7 +154,7 @@ def export(
 
 @app.command()
 def monitor(
-    log_key: Annotated[list[str], typer.Option(help="Of the log, hex: from the enclave's evidence. May be repeated.")],
+    log: Annotated[list[str], typer.Option(help="ORIGIN=KEY, hex: from the enclave's evidence. Repeat it per key.")],
     state: Annotated[Path, typer.Option(help="Where the monitor keeps what it has seen.")],
     witness: Annotated[list[str] | None, typer.Option(help="Address of a witness to compare with.")] = None,
     evidence: Annotated[Path | None, typer.Option(help="A folder for the signed heads that contradict.")] = None,
@@ -163,33 +165,42 @@ def monitor(
 ) -> None:
     """Follow the audit log and its witnesses; report what cannot be true of one history. Run it where nobody else can.
 
-    Example: nsl audit monitor --log-key KEY --state monitor.json --witness http://127.0.0.1:8400 --once
+    Exit status 1 if anything is wrong; with --once also if a witness could not be compared with.
+
+    Example: nsl audit monitor --log ORIGIN=KEY --state monitor.json --witness http://127.0.0.1:8400 --once
     """
     import asyncio
 
     from nsl.cli.monitor import Monitor
+    from nsl.cli.witness import logs_of
     from nsl.kit.clock import pause
 
     with explained(), connect(credentials) as client:
-        following = Monitor(client, [bytes.fromhex(each) for each in log_key], witness or [], state)
+        following = Monitor(client, logs_of(log), witness or [], state)
         while True:
-            findings = following.look()
-            _report(findings, evidence)
-            record = {"read": following.seen.read, "lost": following.seen.lost, "wrong": findings}
-            if as_json or findings or once:
-                show_json(record) if as_json else show_record(record, as_json=False)
-            if once or findings:
-                raise typer.Exit(1 if findings else 0)
+            look = following.look()
+            _keep_evidence(look.findings, evidence)
+            record = {
+                "read": following.seen.read,
+                "lost": following.seen.lost,
+                "wrong": look.findings,
+                "unsure": look.unsure,
+            }
+            if as_json or once or look.findings or look.unsure:
+                show_record(record, as_json=as_json)
+            if look.findings or once:
+                raise typer.Exit(1 if look.findings or look.unsure else 0)
             asyncio.run(pause(interval_seconds))
 
 
-def _report(findings: "list[Finding]", folder: Path | None) -> None:
-    if folder is None or not findings:
+def _keep_evidence(findings: "Sequence[Finding]", folder: Path | None) -> None:
+    """Each head under a name that is its own: what is found later overwrites nothing."""
+    if folder is None:
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    for number, finding in enumerate(findings):
-        for which, note in enumerate(finding.heads):
-            (folder / f"finding-{number}-head-{which}.txt").write_text(note, encoding="utf-8")
+    for note in (note for finding in findings for note in finding.heads):
+        folder.mkdir(parents=True, exist_ok=True)
+        name = hashlib.sha256(note.encode()).hexdigest()
+        (folder / f"head-{name[:32]}.txt").write_text(note, encoding="utf-8")
 
 
 @app.command("witness-key")

@@ -1,6 +1,11 @@
-"""``nsl audit monitor``: follows the log and its witnesses, and reports whatever cannot be true of one history."""
+"""``nsl audit monitor``: follows the log and its witnesses, and reports whatever cannot be true of one history.
 
-from collections.abc import Iterator, Sequence
+Whoever runs the log answers the monitor, and may hold the log key: nothing that it answers is believed for being
+answered, and nothing that it can answer ends the monitor with a defect.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +17,7 @@ from msgspec.structs import replace
 from nsl.kit.errors import Failure
 from nsl.kit.files import write_private
 from nsl_client import ApiError, Client
-from nsl_protocol.audit.heads import Head, SignedHead, parse_signed_head, verify_log_line
+from nsl_protocol.audit.heads import NOTE_CHARACTERS_MAX, Head, SignedHead, parse_signed_head, verify_log_line
 from nsl_protocol.audit.leaves import EnclaveLeaf, LostLeaves, read_leaf
 from nsl_protocol.audit.merkle import Frontier, leaf_hash
 from nsl_protocol.audit.witness import contradicts
@@ -20,7 +25,8 @@ from nsl_protocol.errors import CodecError
 
 PAGE: Final = 1000
 TIMEOUT_SECONDS: Final = 10.0
-_DENIED: Final = 403
+#: by which the log says that it has no such tree, or no such proof
+_NOT_THERE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY})
 
 
 class MonitorUnreadable(Failure):
@@ -30,7 +36,7 @@ class MonitorUnreadable(Failure):
 
 
 class Finding(Struct, frozen=True):
-    """What is wrong, in a sentence; and the two signed heads that show it, where there are such."""
+    """What is wrong, in a sentence; and the signed heads that show it, where there are such."""
 
     what: str
     detail: str
@@ -44,7 +50,7 @@ class Seen(Struct, frozen=True, forbid_unknown_fields=True):
         note: the newest head that it has followed; "" before the first.
         frontier: of the leaves that it has read itself, hex hashes; ``read`` of them.
         runs: by run, the number that its next leaf must have; ``keys``: by run and key, the same.
-        lost: leaves that the log says to be lost.
+        lost: leaves that the log says to be lost; ``incomplete``: the runs that they are of.
     """
 
     note: str = ""
@@ -53,6 +59,7 @@ class Seen(Struct, frozen=True, forbid_unknown_fields=True):
     runs: dict[str, int] = {}
     keys: dict[str, int] = {}
     lost: int = 0
+    incomplete: frozenset[str] = frozenset()
 
     @property
     def tree(self) -> Frontier:
@@ -60,47 +67,98 @@ class Seen(Struct, frozen=True, forbid_unknown_fields=True):
         return Frontier(self.read, tuple(bytes.fromhex(each) for each in self.frontier))
 
 
+class Look(Struct, frozen=True):
+    """What came of one look: what is wrong, and what could not be compared, in a sentence each."""
+
+    findings: tuple[Finding, ...]
+    unsure: tuple[str, ...] = ()
+
+
 class Monitor:
     """
     Args:
-        log_keys: that may sign heads.
+        logs: the keys that may sign heads, by the log's origin: of one log.
         witnesses: their addresses.
         state: where what was seen is kept.
+
+    Raises:
+        MonitorUnreadable: the state cannot be read, or is of another log; or more logs than one are named.
     """
 
-    def __init__(self, client: Client, log_keys: Sequence[bytes], witnesses: Sequence[str], state: Path) -> None:
+    def __init__(
+        self, client: Client, logs: Mapping[str, frozenset[bytes]], witnesses: Sequence[str], state: Path
+    ) -> None:
+        if len(logs) != 1:
+            raise MonitorUnreadable("A monitor follows one log: name its origin with each of its keys.")
         self._client = client
-        self._log_keys = log_keys
+        ((self._origin, self._log_keys),) = logs.items()
         self._witnesses = witnesses
         self._state = state
-        self.seen = _read(state)
+        self.seen, self._known = _read(state)
+        if self._known is not None and self._known.head.origin != self._origin:
+            raise MonitorUnreadable(f"{state} is of {self._known.head.origin}, not of {self._origin}.")
 
-    def look(self) -> list[Finding]:
-        """Follow the log to its newest head; what was found wrong. What is wrong is not followed."""
-        signed = parse_signed_head(self._client.audit.tree_head().checkpoint)
-        findings = list(self._unsigned(signed)) or list(self._followed(signed)) + list(self._witnessed(signed))
+    def look(self) -> Look:
+        """Follow the log to its newest head. What is wrong is not followed."""
+        # Before the head: what is cosigned is shown a moment later.
+        cosigned = {url: self._cosigned(url) for url in self._witnesses}
+        found = self._authentic(self._client.audit.tree_head().checkpoint)
+        if isinstance(found, Finding):
+            return Look((found,))
+        findings = list(self._followed(found))
+        unsure = []
+        for url, known in cosigned.items():
+            if isinstance(known, str):
+                unsure.append(f"The witness at {url} {known}: nothing was compared with it.")
+                continue
+            split = list(self._contradiction(known, found, f"the witness at {url}"))
+            findings += split
+            if known.head.size > found.head.size and not split:
+                unsure.append(
+                    f"The witness at {url} knows the log at {known.head.size} leaves; the log shows {found.head.size}."
+                )
         if not findings:
-            self.seen = replace(self.seen, note=signed.note)
+            self.seen, self._known = replace(self.seen, note=found.note), found
             write_private(self._state, encode(self.seen).decode())
-        return findings
+        return Look(tuple(findings), tuple(unsure))
 
-    def _unsigned(self, signed: SignedHead) -> Iterator[Finding]:
+    def _authentic(self, note: str) -> SignedHead | Finding:
+        """The head that the log shows, if it is one of this log at all."""
+        try:
+            signed = parse_signed_head(note)
+        except CodecError as error:
+            return Finding("no head", f"What the log shows as its newest head {error.reason}.")
+        if not self._signed(signed):
+            return Finding("not signed", "The newest head is not signed by a log key that you trust.", (note,))
+        if signed.head.origin != self._origin:
+            # No witness of this log is asked about heads of another name.
+            detail = f"The log key has signed a head of {signed.head.origin}, which is not {self._origin}."
+            return Finding("another log", detail, (note,))
+        return signed
+
+    def _signed(self, signed: SignedHead) -> bool:
         for key in self._log_keys:
             try:
                 verify_log_line(signed, key)
             except CodecError:
                 continue
-            return
-        yield Finding("not signed", "The newest head is not signed by a log key that you trust.", (signed.note,))
+            return True
+        return False
 
     def _followed(self, signed: SignedHead) -> Iterator[Finding]:
         """Against what was seen before, and leaf by leaf where they may be read."""
-        if self.seen.note:
-            yield from self._contradiction(parse_signed_head(self.seen.note), signed, "the log as it was before")
+        if self._known is not None:
+            split = list(self._contradiction(self._known, signed, "the log as it was before"))
+            yield from split
+            known = self._known.head.size
+            if signed.head.size < known and not split:
+                # Who went back with it would not notice a history that goes on from there in another way.
+                detail = f"The log shows {signed.head.size} leaves, and has shown {known} before: it only ever grows."
+                yield Finding("older head", detail, (self._known.note, signed.note))
         try:
             yield from self._leaves(signed)
         except ApiError as error:
-            if error.status != _DENIED:
+            if error.status != HTTPStatus.FORBIDDEN:
                 raise
 
     def _leaves(self, signed: SignedHead) -> Iterator[Finding]:
@@ -127,17 +185,26 @@ class Monitor:
             return
         self.seen = seen
 
-    def _witnessed(self, signed: SignedHead) -> Iterator[Finding]:
-        for url in self._witnesses:
-            answer = httpx.get(f"{url}/checkpoint", params={"origin": signed.head.origin}, timeout=TIMEOUT_SECONDS)
-            if answer.is_success:
-                known = parse_signed_head(answer.text)
-                yield from list(self._unsigned(known)) or self._contradiction(known, signed, f"the witness at {url}")
+    def _cosigned(self, url: str) -> SignedHead | str:
+        """The newest head that a witness has cosigned; or why there is none to compare with."""
+        try:
+            answer = httpx.get(f"{url}/checkpoint", params={"origin": self._origin}, timeout=TIMEOUT_SECONDS)
+        except httpx.HTTPError:
+            return "does not answer"
+        if answer.status_code == HTTPStatus.NOT_FOUND:
+            return "has cosigned no head of this log"
+        if not answer.is_success:
+            return f"answers {answer.status_code}"
+        try:
+            known = parse_signed_head(answer.text[: NOTE_CHARACTERS_MAX + 1])
+        except CodecError as error:
+            return f"shows what {error.reason}"
+        if known.head.origin != self._origin or not self._signed(known):
+            return "shows a head that no key of this log has signed"
+        return known
 
     def _contradiction(self, known: SignedHead, signed: SignedHead, whose: str) -> Iterator[Finding]:
         proof = self._consistency(known.head, signed.head)
-        if known.head.origin != signed.head.origin:
-            raise MonitorUnreadable(f"What was seen is of {known.head.origin}, this log is {signed.head.origin}.")
         if proof is None or contradicts(known.head, signed.head, proof):
             detail = (
                 f"Two histories: the head of {signed.head.size} leaves does not continue {whose}, which has "
@@ -150,8 +217,12 @@ class Monitor:
         former, size = sorted((one.size, other.size))
         try:
             return tuple(bytes.fromhex(each) for each in self._client.audit.consistency(former, size).proof)
-        except ApiError:
-            return None
+        except ApiError as error:
+            if error.status not in _NOT_THERE:
+                raise
+        except ValueError:
+            pass
+        return None
 
 
 def _after(seen: Seen, index: int, text: str) -> tuple[Seen, Finding | None]:
@@ -162,30 +233,43 @@ def _after(seen: Seen, index: int, text: str) -> tuple[Seen, Finding | None]:
         return seen, Finding("unreadable leaf", f"Leaf {index} {error}.")
     match leaf:
         case LostLeaves():
-            seen.runs[leaf.run] = leaf.last + 1
-            return replace(seen, lost=seen.lost + leaf.last - leaf.first + 1), None
+            return _after_lost(seen, index, leaf)
         case EnclaveLeaf():
             return seen, _wrong_with(seen, index, leaf)
     return seen, None
+
+
+def _after_lost(seen: Seen, index: int, leaf: LostLeaves) -> tuple[Seen, Finding | None]:
+    expected = seen.runs.get(leaf.run, 0)
+    if leaf.first != expected or leaf.last < leaf.first:
+        detail = f"Leaf {index} says that {leaf.first} to {leaf.last} of run {leaf.run} are lost; {expected} was due."
+        return seen, Finding("gap", detail)
+    seen.runs[leaf.run] = leaf.last + 1
+    lost = seen.lost + leaf.last - leaf.first + 1
+    return replace(seen, lost=lost, incomplete=seen.incomplete | {leaf.run}), None
 
 
 def _wrong_with(seen: Seen, index: int, leaf: EnclaveLeaf) -> Finding | None:
     expected, place = seen.runs.get(leaf.run, 0), f"{leaf.run} {leaf.key}"
     of_key = seen.keys.get(place, 0)
     seen.runs[leaf.run] = leaf.number + 1
-    # Where leaves are lost a key's own numbers have gaps as well.
-    gap = leaf.key_number is not None and leaf.key_number != of_key and seen.lost == 0
     if leaf.key_number is not None:
         seen.keys[place] = leaf.key_number + 1
-    if leaf.number == expected and not gap:
+    if leaf.number != expected:
+        return Finding("gap", f"Leaf {index} is number {leaf.number} of run {leaf.run}; {expected} was due.")
+    if leaf.key_number is None or leaf.key_number == of_key:
         return None
-    return Finding("gap", f"Leaf {index} is number {leaf.number} of run {leaf.run}; {expected} was due.")
+    if leaf.key_number > of_key and leaf.run in seen.incomplete:
+        return None  # Where leaves of a run are lost the keys' own numbers have gaps as well.
+    detail = f"Leaf {index} is number {leaf.key_number} of key {leaf.key} in run {leaf.run}; {of_key} was due."
+    return Finding("gap", detail)
 
 
-def _read(path: Path) -> Seen:
+def _read(path: Path) -> tuple[Seen, SignedHead | None]:
     if not path.exists():
-        return Seen()
+        return Seen(), None
     try:
-        return decode(path.read_bytes(), type=Seen)
-    except (OSError, DecodeError) as error:
+        seen = decode(path.read_bytes(), type=Seen)
+        return seen, parse_signed_head(seen.note) if seen.note else None
+    except (OSError, DecodeError, CodecError) as error:
         raise MonitorUnreadable(f"{path} cannot be read: {error}.") from error
