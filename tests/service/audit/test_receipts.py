@@ -1,5 +1,6 @@
 """Receipts of a real enclave program, log and database: they verify against what is pinned, and nothing else does."""
 
+import base64
 from collections.abc import Callable
 from typing import Any
 
@@ -23,7 +24,7 @@ from nsl_protocol.audit.heads import SignedHead, Witness, cosign, origin, parse_
 from nsl_protocol.enclave.messages import Curve
 from nsl_protocol.errors import CodecError
 from nsl_protocol.policy.document import Policy
-from nsl_protocol.receipt import Receipt, Verdict, holds, read_receipt, verify_receipt
+from nsl_protocol.receipt import EVIDENCE_SECONDS_MAX, Receipt, Verdict, holds, read_receipt, verify_receipt
 from tests.enclave.replica import MRENCLAVE, PROVISIONING
 from tests.service.audit.payloads import PAYLOADS, payload
 from tests.service.keys.carried import Bench, benched, caller
@@ -53,10 +54,15 @@ async def receipts(bench: Bench) -> dict[str, Receipt]:
     found = {}
     for name, each in made.items():
         receipt = _bundle(each.receipt, await Log(bench.app).receipt(bench.tenant, each.receipt))
-        head = parse_signed_head(receipt.checkpoint)
-        note = head.with_line(cosign(WITNESS, WITNESS_KEY, head.head, 1_800_000_000)).note
-        found[name] = msgspec.structs.replace(receipt, checkpoint=note)
+        found[name] = cosigned(receipt, receipt.evidence.unix_seconds + 5)
     return found
+
+
+def cosigned(receipt: Receipt, unix_seconds: int) -> Receipt:
+    """With the witness' line of that time, in place of any other."""
+    head = parse_signed_head(receipt.checkpoint)
+    line = cosign(WITNESS, WITNESS_KEY, head.head, unix_seconds)
+    return msgspec.structs.replace(receipt, checkpoint=SignedHead(head.head, (head.lines[0], line)).note)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -115,6 +121,7 @@ async def test_without_pinned_trust_nothing_rests_on_anything(found: dict[str, R
         "cluster",
         "evidence",
         "head",
+        "witnesses",
     }
     assert not holds(verify_receipt(receipt, PinnedTrust()))
 
@@ -142,6 +149,52 @@ async def test_a_receipt_of_another_cluster_agrees_with_itself_and_is_refused(fo
     assert verdicts(other, pinned)["cluster"] is Verdict.FAILED
 
 
+async def test_who_goes_without_witnesses_says_so(found: dict[str, Receipt]) -> None:
+    receipt = found["secp256k1 message"]
+    forgotten = verify_receipt(receipt, trust(receipt, witnesses=()))
+    assert [step.name for step in forgotten if step.verdict is Verdict.UNANCHORED] == ["witnesses"]
+    assert not holds(forgotten)
+    for witnesses in ((), (WITNESS.text,)):
+        without = verify_receipt(receipt, trust(receipt, witnesses=witnesses, witnesses_needed=0))
+        assert [step.name for step in without if step.verdict is Verdict.ABSENT] == ["witnesses", "transaction"]
+        assert holds(without)
+
+
+async def test_evidence_is_of_the_time_when_the_witnesses_saw_the_head(found: dict[str, Receipt]) -> None:
+    """Whoever makes a receipt chooses when its quote is judged: years ago nothing was known against his platform."""
+    receipt = found["secp256k1 message"]
+    at = receipt.evidence.unix_seconds
+    for seconds in (-EVIDENCE_SECONDS_MAX, 0, EVIDENCE_SECONDS_MAX):
+        assert holds(verify_receipt(cosigned(receipt, at + seconds), trust(receipt)))
+    for seconds in (-EVIDENCE_SECONDS_MAX - 1, EVIDENCE_SECONDS_MAX + 1):
+        assert verdicts(cosigned(receipt, at + seconds), trust(receipt))["witnesses"] is Verdict.FAILED
+
+
+async def test_the_quote_binds_all_of_its_evidence(found: dict[str, Receipt]) -> None:
+    """No signature covers how certificates are written, the root among them, or what else is there."""
+    receipt = found["secp256k1 message"]
+    collateral, quote = receipt.evidence.collateral, base64.b64decode(receipt.evidence.quote)
+    chain = collateral["pck_crl_issuer_chain"]
+    others: list[dict[str, Any]] = [
+        {"collateral": collateral | {"pck_crl_issuer_chain": "nothing"}},
+        {"collateral": collateral | {"pck_crl_issuer_chain": chain + "\n"}},
+        {"collateral": collateral | {"root_ca_crl": collateral["root_ca_crl"].upper()}},
+        {"collateral": collateral | {"note": "more"}},
+        {"quote": base64.b64encode(quote[:-1] + b" ").decode()},
+    ]
+    for changes in others:
+        evidence = msgspec.structs.replace(receipt.evidence, **changes)
+        steps = verify_receipt(msgspec.structs.replace(receipt, evidence=evidence), trust(receipt))
+        (failed,) = [step for step in steps if step.verdict is Verdict.FAILED]
+        assert (failed.name, "nonce is over" in failed.detail) == ("evidence", True), changes
+
+
+@pytest.mark.parametrize("text", ['{"a": ' + "[" * 100_000, "[]", "", "{", '{"salt": {}}'], ids=range(5))
+async def test_what_is_no_meaning_is_a_verdict(found: dict[str, Receipt], text: str) -> None:
+    receipt = found["secp256r1 message"]
+    assert verdicts(msgspec.structs.replace(receipt, decoded=text), trust(receipt))["meaning"] is Verdict.FAILED
+
+
 async def test_a_witness_line_of_another_head_does_not_count(found: dict[str, Receipt]) -> None:
     receipt = found["ed25519 message"]
     head = parse_signed_head(receipt.checkpoint)
@@ -150,16 +203,10 @@ async def test_a_witness_line_of_another_head_does_not_count(found: dict[str, Re
     assert verdicts(changed, trust(receipt))["witnesses"] is Verdict.FAILED
 
 
-#: Certificates that only lead from a root that is pinned to what is signed: others that lead there do as well.
-QUOTE_SIGNED = 1012 * 4 // 3  # of its base64; such certificates are behind that
-UNSIGNED = {"pck_crl_issuer_chain", "tcb_info_issuer_chain", "qe_identity_issuer_chain", "pck_certificate_chain"}
-
-
 def _leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """Paths to everything that is no object and no list; and to each list, from which something may go."""
     if isinstance(value, dict):
-        fields = ((name, inner) for name, inner in value.items() if name not in UNSIGNED)
-        return [each for name, inner in fields for each in _leaves(inner, (*path, name))]
+        return [each for name, inner in value.items() for each in _leaves(inner, (*path, name))]
     if isinstance(value, list):
         return [path, *(each for place, inner in enumerate(value) for each in _leaves(inner, (*path, place)))]
     return [path]
@@ -174,18 +221,16 @@ def changed(draw: st.DrawFn, documents: list[Any]) -> tuple[int, Any]:
     inner = document
     for step in path[:-1]:
         inner = inner[step]
-    until = QUOTE_SIGNED if path[-1] == "quote" else None
-    inner[path[-1]] = _other(draw, inner[path[-1]], until)
+    inner[path[-1]] = _other(draw, inner[path[-1]])
     return which, document
 
 
-def _other(draw: st.DrawFn, value: Any, until: int | None) -> Any:
+def _other(draw: st.DrawFn, value: Any) -> Any:
     match value:
         case str() if value:
-            places = [place for place, each in enumerate(value[:until]) if each.isalnum()]
-            place = draw(st.sampled_from(places))
-            digits = st.sampled_from("0123456789abcdef").filter(lambda each: each != value[place].lower())
-            return value[:place] + draw(digits) + value[place + 1 :]
+            place = draw(st.integers(0, len(value) - 1))
+            put = draw(st.sampled_from("0123456789abcdefAF+/= \n\N{EM DASH}").filter(lambda each: each != value[place]))
+            return value[:place] + put + value[place + draw(st.integers(0, 1)) :]
         case int():
             return draw(st.integers(0, 2**40).filter(lambda each: each != value))
         case list():

@@ -8,7 +8,7 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, NamedTuple
@@ -32,6 +32,9 @@ from nsl_protocol.errors import CodecError
 VERSION = 1
 RECEIPT_BYTES_MAX = 1 << 21
 TIME_BYTES = 8
+#: evidence is no further from when a witness saw the head: as long as collateral of Intel's holds
+EVIDENCE_SECONDS_MAX = 30 * 86_400
+_EVIDENCE_TAG = b"nsl-receipt-evidence-v1"
 
 type Hex = Annotated[str, Meta(pattern="^([0-9a-f]{2})*$", max_length=600_000)]
 type Base64 = Annotated[str, Meta(pattern="^[A-Za-z0-9+/]*={0,2}$", max_length=200_000)]
@@ -56,7 +59,7 @@ class TransactionOf(Struct, frozen=True, forbid_unknown_fields=True):
 class EvidenceOf(Struct, frozen=True, forbid_unknown_fields=True):
     """A quote that binds cluster, log key and manifest version, with the collateral of when it was taken.
 
-    The last 8 bytes of the nonce are that time, Unix seconds.
+    The last 8 bytes of the nonce are that time, Unix seconds; see ``evidence_nonce``.
     """
 
     nonce: HexHash
@@ -71,9 +74,18 @@ class EvidenceOf(Struct, frozen=True, forbid_unknown_fields=True):
         return int.from_bytes(bytes.fromhex(self.nonce)[-TIME_BYTES:])
 
 
-def evidence_nonce(random: bytes, unix_seconds: int) -> bytes:
-    """A nonce for evidence that receipts show: 24 random bytes and the time."""
-    return random[: NONCE_BYTES - TIME_BYTES] + unix_seconds.to_bytes(TIME_BYTES)
+def evidence_nonce(certificates: bytes, collateral: Mapping[str, str], unix_seconds: int) -> bytes:
+    """A nonce for evidence that receipts show: over what no signature covers of it, and the time.
+
+    So the quote binds all of its evidence. That it is fresh shows by nothing but the time and the witnesses.
+
+    Args:
+        certificates: of the platform, as a quote has them at its end.
+    """
+    digest = hashlib.sha256()
+    for part in (_EVIDENCE_TAG, certificates, msgspec.json.encode(collateral, order="sorted")):
+        digest.update(len(part).to_bytes(4) + part)
+    return digest.digest()[: NONCE_BYTES - TIME_BYTES] + unix_seconds.to_bytes(TIME_BYTES)
 
 
 class Receipt(Struct, frozen=True, forbid_unknown_fields=True):
@@ -187,7 +199,7 @@ class _Check:
     def _decoded(self) -> dict[str, Any]:
         try:
             return msgspec.json.decode(self._receipt.decoded, type=dict[str, Any])
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise CodecError(str(error), field="decoded") from error
 
     def _of_cluster(self) -> str:
@@ -213,6 +225,8 @@ class _Check:
         )
         if verdict.quote is None or verdict.claims is None or not verdict.accepted:
             raise CodecError(" ".join(f"{each.code}: {each.detail}" for each in verdict.reasons), field="evidence")
+        if evidence_nonce(verdict.quote.certificates, evidence.collateral, evidence.unix_seconds) != nonce:
+            raise CodecError("is not what the quote's nonce is over: certificates or collateral", field="evidence")
         mode = verdict.claims.mode
         return f"{mode} enclave {verdict.quote.measurement.hex()} has the log key {evidence.log_key}"
 
@@ -226,13 +240,20 @@ class _Check:
         return f"the log key has signed the tree of {self._head.head.size} leaves"
 
     def _cosigned(self) -> str:
+        if not self._trust.witnesses_needed:
+            raise _Absent("You want none: when the head was there is the word of whoever made the receipt.")
         if not self._trust.witnesses:
-            raise _Absent("You have pinned no witnesses.")
+            raise _Unanchored("Pin `witnesses`; or say with `witnesses_needed` 0 that you go without.")
         witnesses = list(map(Witness.parse, self._trust.witnesses))
         times = {each.name: time for each in witnesses if (time := each.cosigned_at(self._head)) is not None}
         if len(times) < self._trust.witnesses_needed:
             raise CodecError(
                 f"{len(times)} of {self._trust.witnesses_needed} cosignatures are there", field="witnesses"
+            )
+        if not any(abs(time - self._receipt.evidence.unix_seconds) <= EVIDENCE_SECONDS_MAX for time in times.values()):
+            raise CodecError(
+                f"is of {self._receipt.evidence.unix_seconds}, months from when the witnesses saw the head",
+                field="evidence",
             )
         return ", ".join(f"{name} at {time}" for name, time in times.items())
 

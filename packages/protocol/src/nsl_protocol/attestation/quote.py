@@ -4,8 +4,9 @@ Layouts: "Intel SGX ECDSA QuoteLibReferenceDCAP API", appendix A (SGX, version 3
 API", appendix A (TDX, versions 4 and 5). Integers are little-endian.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from nsl_protocol.errors import CodecError, LimitError
 
@@ -51,9 +52,15 @@ class TdxIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """A quote's claims. ``exact``: its parts fill it with no gap between them and no byte after them."""
+    """A quote's claims.
+
+    Attributes:
+        exact: its parts fill it with no gap between them and no byte after them.
+        certificates: of the platform, at its end. No claim, for no signature covers how they are written.
+    """
 
     exact: bool
+    certificates: bytes = field(compare=False, repr=False)
     version: int
     tee: Tee
     identity: SgxIdentity | TdxIdentity
@@ -77,23 +84,24 @@ def parse_quote(raw: bytes) -> Quote:
         raise LimitError(f"a quote of {len(raw)} bytes, at most {QUOTE_BYTES_MAX} are allowed", field="quote")
     version, tee = _integer(raw, 0, 2), _integer(raw, 4, 4)
     if (version, tee) == (_V3, _TEE_SGX):
-        return _sgx(raw, exact=_fills(raw, _HEADER_BYTES + _SGX_BODY_BYTES, nested=False))
+        return _sgx(raw, _parts(raw, _HEADER_BYTES + _SGX_BODY_BYTES, nested=False))
     if (version, tee) == (_V4, _TEE_TDX):
-        exact = _fills(raw, _HEADER_BYTES + _TDX_BODY_BYTES[_TDX_10], nested=True)
-        return _tdx(raw, version, _HEADER_BYTES, exact=exact)
+        parts = _parts(raw, _HEADER_BYTES + _TDX_BODY_BYTES[_TDX_10], nested=True)
+        return _tdx(raw, version, _HEADER_BYTES, parts)
     if (version, tee) == (_V5, _TEE_TDX):
         kind, length = _integer(raw, _HEADER_BYTES, 2), _integer(raw, _HEADER_BYTES + 2, 4)
         if kind < _TDX_10 or _TDX_BODY_BYTES.get(kind) != length:
             raise CodecError(f"a body of type {kind} with {length} bytes is unknown", field="quote")
         body = _HEADER_BYTES + 6
-        return _tdx(raw, version, body, exact=_fills(raw, body + length, nested=True))
+        return _tdx(raw, version, body, _parts(raw, body + length, nested=True))
     raise CodecError(f"a quote of version {version} for TEE type {tee:#x} is unknown", field="quote")
 
 
-def _sgx(raw: bytes, *, exact: bool) -> Quote:
+def _sgx(raw: bytes, parts: "_Parts") -> Quote:
     body = raw[_HEADER_BYTES : _HEADER_BYTES + _SGX_BODY_BYTES]
     return Quote(
-        exact=exact,
+        exact=parts.exact,
+        certificates=parts.certificates,
         version=_V3,
         tee=Tee.SGX,
         identity=SgxIdentity(
@@ -107,10 +115,11 @@ def _sgx(raw: bytes, *, exact: bool) -> Quote:
     )
 
 
-def _tdx(raw: bytes, version: int, start: int, *, exact: bool) -> Quote:
+def _tdx(raw: bytes, version: int, start: int, parts: "_Parts") -> Quote:
     body = raw[start : start + _TDX_BODY_BYTES[_TDX_10]]
     return Quote(
-        exact=exact,
+        exact=parts.exact,
+        certificates=parts.certificates,
         version=version,
         tee=Tee.TDX,
         identity=TdxIdentity(
@@ -123,13 +132,18 @@ def _tdx(raw: bytes, version: int, start: int, *, exact: bool) -> Quote:
     )
 
 
-def _fills(raw: bytes, signed: int, *, nested: bool) -> bool:
-    """Whether the parts of the authentication data, which follows ``signed`` bytes, end where the quote ends."""
+class _Parts(NamedTuple):
+    exact: bool
+    certificates: bytes
+
+
+def _parts(raw: bytes, signed: int, *, nested: bool) -> _Parts:
+    """Of the authentication data, which follows ``signed`` bytes; exact: they end where the quote ends."""
     ends = {len(raw), signed + 4 + _integer(raw, signed, 4)}
     part = signed + 4 + _SIGNATURE_AND_KEY_BYTES
     if nested:
         if _integer(raw, part, 2) != _QE_REPORT_CERTIFICATION:
-            return False
+            return _Parts(exact=False, certificates=b"")
         ends.add(part + 6 + _integer(raw, part + 2, 4))
         part += 6
     part += _QE_REPORT_AND_SIGNATURE_BYTES
@@ -137,7 +151,7 @@ def _fills(raw: bytes, signed: int, *, nested: bool) -> bool:
     ends.add(part + 6 + _integer(raw, part + 2, 4))
     if max(ends) > len(raw):
         raise CodecError(f"{len(raw)} bytes of {max(ends)}: it is cut short", field="quote")
-    return len(ends) == 1
+    return _Parts(len(ends) == 1, raw[part + 6 : part + 6 + _integer(raw, part + 2, 4)])
 
 
 def _integer(raw: bytes, offset: int, count: int) -> int:

@@ -27,7 +27,8 @@ class PinnedTrust(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
         measurements: MRENCLAVE (or MRTD) of the enclaves that may speak for it.
         roots: that quotes may chain to: ``intel``, or a certificate as DER in hex, such as a simulation's.
         log_key: Ed25519, if it is known from before: the quote binds it in any case.
-        witnesses: whose cosignatures of the audit log count, ``name+hash+key``; and how many of them are needed.
+        witnesses: whose cosignatures of the audit log count, ``name+hash+key``.
+        witnesses_needed: how many of them; 0: whoever pins this goes without.
         tcb_statuses, advisories: of a platform, as in an attestation policy.
     """
 

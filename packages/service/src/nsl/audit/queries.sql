@@ -113,10 +113,10 @@ JOIN key_versions v ON v.key_id = s.key_id AND v.version = s.key_version
 WHERE s.id = %(id)s
 
 -- name: evidence
--- The newest that was there when a head was signed, else the oldest after it.
+-- The nearest to when a head was signed: a log that stood still has an old one before, and one of the day after it.
 SELECT nonce, manifest_version, quote, collateral, at FROM audit_evidence
 WHERE log_key = %(log_key)s
-ORDER BY at > %(at)s, abs(extract(epoch FROM at - %(at)s)) LIMIT 1
+ORDER BY abs(extract(epoch FROM at - %(at)s)) LIMIT 1
 
 -- name: evidence_at
 SELECT max(at) AS at FROM audit_evidence WHERE log_key = %(log_key)s

@@ -6,15 +6,17 @@ stored one. Whoever finds an edition that was written down carries it to its end
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
+import msgspec
 import structlog
 from prometheus_client import Counter, Gauge
 
 from nsl.audit import store
-from nsl.audit.model import LOST_AT_ONCE_MAX, Batch, Gap, LogPlace, batch, taken_of_runs
+from nsl.audit.model import LOST_AT_ONCE_MAX, Batch, Evidence, Gap, LogPlace, batch, taken_of_runs
 from nsl.audit.ports import LogEnclave
 from nsl.audit.service.witnessing import Witnessing
 from nsl.audit.store import FetchedLeaf
@@ -22,6 +24,7 @@ from nsl.kit.clock import monotonic, now, random_bytes, unix_seconds
 from nsl.kit.db import Connection, Database
 from nsl.kit.ids import new_id
 from nsl_protocol.attestation.binding import NONCE_BYTES
+from nsl_protocol.attestation.quote import parse_quote
 from nsl_protocol.audit.heads import Head, SignedHead, log_line
 from nsl_protocol.audit.leaves import EnclaveLeaf, read_leaf
 from nsl_protocol.audit.merkle import leaf_hash, perfect_root
@@ -239,9 +242,20 @@ class LogKeeper:
         async with self._database.transaction() as connection:
             shown_at = await store.evidence_at(connection, log_key)
         if shown_at is None or now() - shown_at > EVIDENCE_KEPT:
-            evidence = await self._enclave.evidence(evidence_nonce(random_bytes(NONCE_BYTES), unix_seconds()))
-            async with self._database.transaction() as connection:
-                await store.insert_evidence(connection, evidence)
+            evidence = await self._evidence()
+            if evidence is not None:
+                async with self._database.transaction() as connection:
+                    await store.insert_evidence(connection, evidence)
+
+    async def _evidence(self) -> Evidence | None:
+        """Two quotes: the first for what the second one's nonce is over. None: another replica made the second."""
+        first = await self._enclave.evidence(random_bytes(NONCE_BYTES))
+        certificates = parse_quote(first.quote).certificates
+        collateral = msgspec.json.decode(first.collateral, type=dict[str, str])
+        shown = await self._enclave.evidence(evidence_nonce(certificates, collateral, unix_seconds()))
+        if parse_quote(shown.quote).certificates != certificates:
+            return None
+        return replace(shown, collateral=first.collateral)
 
 
 async def _keep_nodes(connection: Connection, before: int, after: int) -> None:
