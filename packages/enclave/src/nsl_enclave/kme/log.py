@@ -79,7 +79,8 @@ def _take(runs: dict[bytes, _Run], item: ToAppend, macs: LeafMacs, forgotten: in
     leaf = place_of(item.content)
     run = bytes.fromhex(leaf.run)
     known = runs.get(run)
-    if known is None and leaf.unix_ms < forgotten:
+    # A run that is known by nothing but what a host says to be lost has not become one that is kept.
+    if leaf.unix_ms < forgotten and (known is None or leaf.unix_ms < known.unix_ms):
         raise Refusal("LEAF_REPEATED", "That leaf is of a run that ended long ago, and whose leaves were appended.")
     following = 0 if known is None else known.following
     if leaf.number < following:
