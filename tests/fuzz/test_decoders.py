@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
+import msgspec
 import pytest
 from cbor2 import CBORTag, dumps
 from cryptography import x509
@@ -40,6 +41,10 @@ from nsl_protocol.attestation.quote import parse_quote
 from nsl_protocol.attestation.ratls import INTEROPERABLE, LEGACY, parse_certificate
 from nsl_protocol.attestation.trust import PinnedTrust, read_trust
 from nsl_protocol.attestation.verify import Collateral, TrustAnchor, verify_quote
+from nsl_protocol.audit.heads import Head as AuditHead
+from nsl_protocol.audit.heads import SignedHead, Witness, log_line, parse_line, parse_signed_head
+from nsl_protocol.audit.leaves import EnclaveLeaf, encode_leaf, read_leaf
+from nsl_protocol.audit.witness import parse_add_checkpoint
 from nsl_protocol.cluster.manifest import read_genesis, read_signed, read_update
 from nsl_protocol.cluster.packages import Generation, RootPackage, SharePackage
 from nsl_protocol.cluster.register import Leaf
@@ -49,7 +54,7 @@ from nsl_protocol.enclave.agreement import Ack, Certificate, Conclude, Head, Rec
 from nsl_protocol.enclave.key_transport import open_exported, open_imported, seal_export, seal_import
 from nsl_protocol.enclave.membership import Enrol, KeyProof, Quoted
 from nsl_protocol.enclave.messages import CreateKey, Curve, GetStatus, ImportKey, Sign, SignOrder
-from nsl_protocol.enclave.signable import SignMessage
+from nsl_protocol.enclave.signable import SignMessage, SignTypedData
 from nsl_protocol.enclave.wire import FrameReader, call_frame, read_call, read_reply, reply_frame
 from nsl_protocol.enclave.wrapped import KeyName, WrappedTokenKey
 from nsl_protocol.errors import CodecError
@@ -61,6 +66,7 @@ from nsl_protocol.n3.keys import PublicKey
 from nsl_protocol.n3.script import parse_transfer
 from nsl_protocol.n3.transaction import Transaction
 from nsl_protocol.policy.document import Policy as KeyPolicy
+from nsl_protocol.receipt import EvidenceOf, Receipt, SignatureOf, read_receipt, verify_receipt
 from tests.enclave.replica import Founders, Replica
 from tests.protocol.evm.vectors import MAIL
 
@@ -115,6 +121,26 @@ PBKDF2 = {
         "mac": "00" * 32,
     },
 }
+
+
+CHECKPOINT = SignedHead(AuditHead("log", 5, bytes(32)), (log_line("log", PUBLIC, bytes(64)),)).note
+RECEIPT = encode(
+    Receipt(
+        version=1,
+        id="id",
+        cluster="00" * 32,
+        request=msgspec.msgpack.encode(SignTypedData(encode(MAIL))).hex(),
+        decoded='{"kind": "typed-data"}',
+        salt="00" * 16,
+        signature=SignatureOf(Curve.SECP256K1, "02" + "11" * 32, "22" * 64),
+        leaf=encode_leaf(EnclaveLeaf("ab" * 16, 1, 2, "signature")).decode(),
+        index=1,
+        inclusion=("33" * 32,),
+        checkpoint=CHECKPOINT,
+        evidence=EvidenceOf("00" * 32, 1, "44" * 32, base64.b64encode(RAW).decode(), json.loads(DOCUMENT)),
+        transaction=None,
+    )
+)
 
 
 def certificate(identifier: str) -> bytes:
@@ -185,6 +211,13 @@ TARGETS: dict[str, tuple[Callable[[bytes], object], bytes]] = {
         lambda data: open_exported(data, RECIPIENT, CLUSTER, TERMS.name, TERMS.curve),
         seal_export(bytes(32), PUBLIC, CLUSTER, TERMS.name, TERMS.curve),
     ),
+    "checkpoint": (lambda data: parse_signed_head(as_text(data)), CHECKPOINT.encode()),
+    "signature line": (lambda data: parse_line(as_text(data)), CHECKPOINT.splitlines()[-1].encode()),
+    "verifier key": (lambda data: Witness.parse(as_text(data)), Witness("w", PUBLIC).text.encode()),
+    "request to cosign": (parse_add_checkpoint, f"old 1\n{'A' * 43}=\n\n{CHECKPOINT}".encode()),
+    "leaf": (read_leaf, encode_leaf(EnclaveLeaf("ab" * 16, 1, 2, "signature"))),
+    "receipt": (read_receipt, RECEIPT),
+    "receipt, verified": (lambda data: verify_receipt(read_receipt(data), TRUST), RECEIPT),
     "attestation of a key": (
         lambda data: verify_key_attestation(read_key_attestation(data), TRUST, int(NOW.timestamp())),
         encode(ATTESTED),
@@ -197,6 +230,10 @@ TARGETS: dict[str, tuple[Callable[[bytes], object], bytes]] = {
     "N3 transfer script": (parse_transfer, bytes(60)),
     "N3 public key": (PublicKey.from_bytes, b"\2" + bytes(32)),
 }
+
+
+def as_text(data: bytes) -> str:
+    return data.decode("latin-1")
 
 
 def bent(chance: random.Random, seed: bytes) -> bytes:

@@ -127,5 +127,9 @@ def test_the_spans_read_little_of_a_large_log() -> None:
 
 def test_a_proof_from_nothing_is_empty() -> None:
     verify_consistency(0, 5, [], EMPTY_ROOT, bytes(32))
+    verify_consistency(0, 0, [], EMPTY_ROOT, EMPTY_ROOT)
+    refused(verify_consistency, 0, 0, [], EMPTY_ROOT, bytes(32))
+    refused(verify_consistency, 0, 0, [], bytes(32), bytes(32))
+    refused(verify_consistency, 0, 5, [], bytes(32), bytes(32))
     whole = Frontier().appended([leaf_hash(b"")])
     verify_consistency(1, 1, [], whole.root, whole.root)

@@ -111,7 +111,7 @@ def verify_consistency(former: int, size: int, proof: Sequence[bytes], former_ro
         raise CodecError(f"{former} is above the size {size}", field="from")
     hashes = list(_bounded(proof))
     if former in (0, size):
-        same = former_root == (EMPTY_ROOT if former == 0 else root)
+        same = former_root == (root if former == size else EMPTY_ROOT) and (size > 0 or root == EMPTY_ROOT)
         if hashes or not same:
             raise CodecError("of trees of these sizes is empty, and the roots are the same", field="proof")
         return
