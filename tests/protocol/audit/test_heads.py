@@ -106,6 +106,7 @@ def test_the_published_cosignature_is_a_key_hash_a_time_and_a_signature() -> Non
         signed().note + "\n",
         signed().note.replace("\N{EM DASH}", "-"),
         signed(name="a\x00b").note,
+        signed().note.replace("neo", "\ud800neo"),
         signed(name="a b").note,
         signed(name="a+b").note,
         signed(root=b"r" * 31).note,

@@ -24,7 +24,7 @@ _ED25519, _COSIGNATURE = b"\x01", b"\x04"
 _KEY_HASH_BYTES: Final = 4
 _TIME_BYTES: Final = 8
 _DASH: Final = "\N{EM DASH} "
-_NAME: Final = re.compile(r"[^\s+\x00-\x1f\x7f]{1,200}")
+_NAME: Final = re.compile(r"[^\s+\x00-\x1f\x7f\ud800-\udfff]{1,200}")
 _NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,18}")
 
 
