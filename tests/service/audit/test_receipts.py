@@ -23,7 +23,7 @@ from nsl_protocol.attestation.trust import PinnedTrust
 from nsl_protocol.audit.heads import SignedHead, Witness, cosign, origin, parse_signed_head
 from nsl_protocol.enclave.messages import Curve
 from nsl_protocol.errors import CodecError
-from nsl_protocol.policy.document import Policy
+from nsl_protocol.policy.document import Policy, read_policy
 from nsl_protocol.receipt import EVIDENCE_SECONDS_MAX, Receipt, Verdict, holds, read_receipt, verify_receipt
 from tests.enclave.replica import MRENCLAVE, PROVISIONING
 from tests.service.audit.payloads import PAYLOADS, payload
@@ -195,6 +195,17 @@ async def test_what_is_no_meaning_is_a_verdict(found: dict[str, Receipt], text: 
     assert verdicts(msgspec.structs.replace(receipt, decoded=text), trust(receipt))["meaning"] is Verdict.FAILED
 
 
+async def test_the_policy_is_there_as_the_leaf_names_it(found: dict[str, Receipt]) -> None:
+    receipt = found["secp256r1 digest"]
+    assert receipt.policy is not None
+    assert read_policy(receipt.policy.encode()).blind_signing
+    other = Policy(blind_signing=False).canonical.decode()
+    for policy, said in ((None, "is not there"), (other, "not what the leaf states"), ("", "not what the leaf states")):
+        steps = verify_receipt(msgspec.structs.replace(receipt, policy=policy), trust(receipt))
+        (failed,) = [step for step in steps if step.verdict is Verdict.FAILED]
+        assert (failed.name, said in failed.detail) == ("policy", True)
+
+
 async def test_a_witness_line_of_another_head_does_not_count(found: dict[str, Receipt]) -> None:
     receipt = found["ed25519 message"]
     head = parse_signed_head(receipt.checkpoint)
@@ -242,8 +253,8 @@ def _other(draw: st.DrawFn, value: Any) -> Any:
 
 
 STEPS = {
-    "form", "cluster", "evidence", "head", "witnesses", "inclusion", "identity", "request", "meaning", "outcome",
-    "signature", "transaction",
+    "form", "cluster", "evidence", "head", "witnesses", "inclusion", "identity", "request", "meaning", "policy",
+    "outcome", "signature", "transaction",
 }  # fmt: skip
 
 

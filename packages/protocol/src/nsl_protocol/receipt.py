@@ -28,6 +28,7 @@ from nsl_protocol.enclave.messages import Curve
 from nsl_protocol.enclave.signable import Signable
 from nsl_protocol.enclave.signed import read_signable, signed_data, transaction_of, verify_signature
 from nsl_protocol.errors import CodecError
+from nsl_protocol.policy.document import read_policy
 
 VERSION = 1
 RECEIPT_BYTES_MAX = 1 << 21
@@ -96,6 +97,7 @@ class Receipt(Struct, frozen=True, forbid_unknown_fields=True):
         decoded: what it understood, JSON text; ``salt``: of the leaf's commitment to that.
         leaf: its exact text in the log; at ``index``, with the ``inclusion`` proof in the tree of the ``checkpoint``.
         transaction: null for what is none.
+        policy: the document that the key was used by, as its hash is made; null where the leaf names none.
     """
 
     version: int
@@ -111,6 +113,7 @@ class Receipt(Struct, frozen=True, forbid_unknown_fields=True):
     checkpoint: str
     evidence: EvidenceOf
     transaction: TransactionOf | None
+    policy: str | None = None
 
 
 class Verdict(StrEnum):
@@ -166,6 +169,7 @@ class _Check:
             ("identity", self._named),
             ("request", self._requested),
             ("meaning", self._meant),
+            ("policy", self._decided),
             ("outcome", self._came_out),
             ("signature", self._signed),
             ("transaction", self._in_transaction),
@@ -282,6 +286,17 @@ class _Check:
         ):
             raise CodecError("is not what the leaf commits to", field="decoded")
         return str(self._decoded.get("summary", self._decoded.get("kind")))
+
+    def _decided(self) -> str:
+        leaf, document = self._leaf, self._receipt.policy
+        if leaf.policy is None and document is None:
+            raise _Absent("No policy was asked.")
+        if document is None:
+            raise CodecError(f"is not there; the leaf names {leaf.policy}", field="policy")
+        digest = hashlib.sha256(document.encode()).hexdigest()
+        _insist(leaf.policy, digest, "policy")
+        read_policy(document.encode())
+        return f"{digest}, by {', '.join(leaf.rules) or 'no rule of it'}"
 
     def _came_out(self) -> str:
         made = self._receipt.signature

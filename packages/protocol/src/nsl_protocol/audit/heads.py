@@ -23,7 +23,7 @@ LINES_MAX: Final = 64
 _ED25519, _COSIGNATURE = b"\x01", b"\x04"
 _KEY_HASH_BYTES: Final = 4
 _TIME_BYTES: Final = 8
-_DASH: Final = "\N{EM DASH} "
+_DASH: Final = "\u2014 "  # a dash by its name would load the names of all characters where this is compiled
 _NAME: Final = re.compile(r"[^\s+\x00-\x1f\x7f\ud800-\udfff]{1,200}")
 _NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,18}")
 
