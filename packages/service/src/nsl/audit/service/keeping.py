@@ -119,6 +119,8 @@ class LogKeeper:
             following = await store.following(connection, list(runs))
             waited_for = {leaf.run: following.get(leaf.run, 0) for leaf in held if leaf.run is not None}
             came = await store.missing(connection, waited_for, LEAVES_FETCHED_MAX)
+            if await store.place(connection) != at:
+                return True  # Another worker was faster: what was read here is partly of before, partly of after.
         known = {leaf.id for leaf in held}
         taken = batch([*held, *(leaf for leaf in came if leaf.id not in known)], written, following, at)
         lost = await self._lost(taken.gaps)
