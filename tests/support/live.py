@@ -2,7 +2,7 @@
 
 import json
 import os
-import select
+import selectors
 import signal
 import subprocess
 import sys
@@ -68,8 +68,10 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Generator[Live]:
 
 def _first_line(process: subprocess.Popen[str], log: Path) -> dict[str, Any]:
     assert process.stdout is not None
-    readable, _, _ = select.select([process.stdout], [], [], READY_SECONDS)
-    line = process.stdout.readline() if readable else ""
+    # Not select(): it knows no descriptor above 1,023, and a session of tests comes to have that many.
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        line = process.stdout.readline() if selector.select(READY_SECONDS) else ""
     if not line:
         pytest.fail(f"nsl up does not become ready:\n{log.read_text(encoding='utf-8')}", pytrace=False)
     ready: dict[str, Any] = json.loads(line)
