@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from nsl.adapters.enclave import DatabaseOlder, EnclaveRefused, NoMajority
-from nsl_enclave.kme.register import Macs
+from nsl_enclave.kme.macs import Macs
 from nsl_protocol.cluster.register import Leaf, entered
 from nsl_protocol.enclave.agreement import (
     Accept,

@@ -55,3 +55,22 @@ class EnclaveTime:
     def agree(self, time: float) -> None:
         """Another replica's time, from a quote-bound message: the later one holds for both."""
         self._latest = max(self._latest, time)
+
+
+class SteadyTime:
+    """Unix seconds that only pass: what the host says counts at the start, and never again.
+
+    By it is counted how much happens in a time, and a host that moves its clock changes nothing of that. Replicas hold
+    theirs against each other's before they sign.
+
+    Args:
+        start: Unix seconds.
+        elapsed: seconds of a clock that only grows.
+    """
+
+    def __init__(self, start: float, elapsed: float) -> None:
+        self._ahead = start - elapsed
+
+    def at(self, elapsed: float) -> float:
+        """The time."""
+        return elapsed + self._ahead

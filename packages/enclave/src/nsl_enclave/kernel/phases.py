@@ -14,7 +14,9 @@ from nsl_protocol.enclave.agreement import (
     Show,
     TakeLease,
 )
+from nsl_protocol.enclave.evaluation import Evaluate
 from nsl_protocol.enclave.fields import Message
+from nsl_protocol.enclave.ledger import LeaseWindows, ReturnWindows
 from nsl_protocol.enclave.lifecycle import ChangeKey
 from nsl_protocol.enclave.log import AppendLeaves, GetLeaves, SignHead
 from nsl_protocol.enclave.membership import (
@@ -33,7 +35,6 @@ from nsl_protocol.enclave.membership import (
 from nsl_protocol.enclave.messages import (
     CreateKey,
     CreateTokenKey,
-    Evaluate,
     GetStatus,
     ImportKey,
     Rewrap,
@@ -77,6 +78,8 @@ _WORK: frozenset[type[Message]] = frozenset(
         SignHead,
         GetLeaves,
         Evaluate,
+        LeaseWindows,
+        ReturnWindows,
     }
 )
 _PORTABLE: frozenset[type[Message]] = frozenset({ImportKey, ExportKey, AttestKey})

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from nsl_enclave.kernel.certificates import Authority
-from nsl_enclave.kernel.clock import EnclaveTime, monotonic, wall
+from nsl_enclave.kernel.clock import EnclaveTime, SteadyTime, monotonic, wall
 from nsl_enclave.kernel.errors import ManifestError, Refusal, SealError
 from nsl_enclave.kme.state import Registered, Root, Seal, SealStatus, State
 from nsl_enclave.platform import Platform
@@ -47,6 +47,7 @@ class Cluster:
         self._began: Callable[[Root, bool], None] | None = None
         kept = self._unsealed()
         self._time = EnclaveTime(wall(), monotonic(), 0.0 if kept is None else kept.time)
+        self._steady = SteadyTime(self.now(), monotonic())
         if kept is not None:
             self._resume(kept)
 
@@ -76,9 +77,18 @@ class Cluster:
         """Unix seconds in the enclave's own time."""
         return self._time.at(wall(), monotonic())
 
+    def steady(self) -> float:
+        """Unix seconds by which is counted what happens over time."""
+        return self._steady.at(monotonic())
+
     def agree(self, time: float) -> None:
         """Another replica's time."""
         self._time.agree(time)
+        self.set_steady(max(time, self.steady()))
+
+    def set_steady(self, time: float) -> None:
+        """A majority's steady time."""
+        self._steady = SteadyTime(time, monotonic())
 
     def needed_root(self) -> Root:
         """Raises Refusal: there is none yet."""

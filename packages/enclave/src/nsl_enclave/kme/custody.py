@@ -13,7 +13,8 @@ from nsl_enclave.kernel.clock import random_bytes
 from nsl_enclave.kernel.derivation import derive
 from nsl_enclave.kernel.errors import Refusal
 from nsl_enclave.kme.cluster import Cluster, Proof
-from nsl_enclave.kme.register import MEMBER_BYTES, Macs, alone, first
+from nsl_enclave.kme.macs import Macs
+from nsl_enclave.kme.register import MEMBER_BYTES, alone, first
 from nsl_enclave.kme.state import ROOT_BYTES, Registered, Root
 from nsl_protocol.attestation.binding import NONCE_BYTES, Purpose, report_data
 from nsl_protocol.cluster.custody import Act, statement, with_register

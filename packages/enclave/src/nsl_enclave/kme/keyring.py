@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from typing import NamedTuple
 
 from msgspec import json
@@ -13,14 +13,13 @@ from nsl_enclave.kme import lifecycle, meaning
 from nsl_enclave.kme.leaves import Leaves
 from nsl_enclave.kme.portable import policy_in, suitable
 from nsl_enclave.kme.signing import PrivateHalf, new_secret, private_half
+from nsl_enclave.kme.windows import Lacking, Windows
 from nsl_enclave.kme.wrapping import KeySecret, Wrapping
+from nsl_protocol.enclave.evaluation import Evaluate, Evaluated, ObjectionTo, WindowLeft
 from nsl_protocol.enclave.lifecycle import ChangeKey, KeyChanged
 from nsl_protocol.enclave.messages import (
     CreateKey,
-    Evaluate,
-    Evaluated,
     KeyCreated,
-    ObjectionTo,
     Refused,
     Signature,
     SignOrder,
@@ -34,7 +33,7 @@ from nsl_protocol.enclave.signable import (
     SignTypedData,
 )
 from nsl_protocol.enclave.wrapped import KeyName, WrappedKey
-from nsl_protocol.policy.decision import Decision, decide, summary
+from nsl_protocol.policy.decision import Decision, Objection, decide, summary, too_much
 from nsl_protocol.policy.document import Kind, Policy
 from nsl_protocol.policy.effects import Meaning
 from nsl_protocol.policy.reading import meaning_of
@@ -43,6 +42,8 @@ KEYS_KEPT = 4096
 ANSWERS_KEPT = 8192
 #: what the host repeats after it has done something about it: no act of anybody's
 _NOT_YET = frozenset({"NOT_SHOWN", "ROOT_UNKNOWN"})
+#: as well: the host leases a share of the window
+WINDOW_LEASE_NEEDED = "WINDOW_LEASE_NEEDED"
 
 
 _KINDS: dict[type[Signable], Kind] = {
@@ -80,9 +81,10 @@ class Keyring:
         now: enclave time, Unix seconds.
     """
 
-    def __init__(self, wrapping: Wrapping, leaves: Leaves, now: Callable[[], float]) -> None:
+    def __init__(self, wrapping: Wrapping, leaves: Leaves, windows: Windows, now: Callable[[], float]) -> None:
         self._wrapping = wrapping
         self._leaves = leaves
+        self._windows = windows
         self._now = now
         self._opened: OrderedDict[tuple[KeyName, bytes], _OpenKey] = OrderedDict()
         self._answered: OrderedDict[bytes, _Answered] = OrderedDict()
@@ -116,6 +118,12 @@ class Keyring:
         except Refusal as refusal:
             leaf = None if refusal.code in _NOT_YET else self._leaves.refused(order, request, refusal.code)
             return Refused(refusal.code, refusal.reason, leaf)
+        if decision.spends and not decision.objections:
+            lacking = self._windows.spend(order.name, decision.spends)
+            if lacking is not None and not lacking.sure:
+                return Refused(WINDOW_LEASE_NEEDED, _elsewhere(lacking))
+            if lacking is not None:
+                decision = replace(decision, objections=(_too_much(key.policy, lacking),))
         if decision.objections:
             return self._objected(order, request, key, decision)
         made, decoded, public_key = key.private.sign(found.data), found.decoded_json(), key.private.public_key
@@ -143,8 +151,11 @@ class Keyring:
         understood = meaning_of(request.what, key.private.curve, key.private.public_key)
         decision = decide(key.policy, understood, int(self._now()))
         decoded = found.decoded | {"summary": summary(key.policy, understood)}
-        objections = tuple(ObjectionTo(*astuple(each)) for each in decision.objections)
-        return Evaluated(json.encode(decoded), key.policy_hash, objections, decision.rules)
+        lefts = list(self._windows.left(request.name, decision.spends, request.ledger))
+        against = (*decision.objections, *(_too_much(key.policy, each) for each in lefts if each.sure))
+        objections = tuple(ObjectionTo(*astuple(each)) for each in against)
+        windows = tuple(_said(each) for each in lefts)
+        return Evaluated(json.encode(decoded), key.policy_hash, objections, decision.rules, windows)
 
     def _decided(self, what: Signable, key: _OpenKey) -> Decision:
         """On what ``_meaning`` has parsed; where only its kind matters, that is all that is looked at."""
@@ -164,6 +175,10 @@ class Keyring:
         self._opened[item.name, item.wrapped] = _OpenKey(_private(secret), policy_in(secret.policy))
         if len(self._opened) > KEYS_KEPT:
             self._opened.popitem(last=False)
+
+    def insist_on_shown(self, name: KeyName, wrapped: bytes) -> None:
+        """Raises Refusal: ``NOT_SHOWN``."""
+        self._open(name, wrapped)
 
     def forget(self, name: KeyName | None) -> None:
         """What was kept of this one, or of all."""
@@ -189,6 +204,21 @@ def _insist_on_same(before: _Answered, order: SignOrder, request: bytes) -> Sign
     if (before.name, before.request) != (order.name, request):
         raise Refusal("REQUEST_ID_REUSED", "Something else was signed under this request's id.")
     return before.signature
+
+
+def _too_much(policy: Policy, lacking: Lacking) -> Objection:
+    return too_much(policy, lacking.spend, lacking.left, lacking.free_in)
+
+
+def _elsewhere(lacking: Lacking) -> str:
+    """What is said where nothing can be done about it: whoever has the rest does not answer."""
+    later = "" if lacking.free_in is None else f" in {lacking.free_in} seconds"
+    return f"What is left of window {lacking.spend.counter} may be with a replica that is away: repeat this{later}."
+
+
+def _said(found: Lacking) -> WindowLeft:
+    spend = found.spend
+    return WindowLeft(spend.counter, spend.seconds, str(spend.limit), str(spend.amount), str(found.left))
 
 
 def _private(secret: KeySecret) -> PrivateHalf:

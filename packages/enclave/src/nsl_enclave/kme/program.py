@@ -15,11 +15,14 @@ from nsl_enclave.kme.custody import Custody
 from nsl_enclave.kme.enrolment import Enrolment
 from nsl_enclave.kme.keyring import Keyring
 from nsl_enclave.kme.leaves import LeafMacs, Leaves
+from nsl_enclave.kme.ledger import Ledger
 from nsl_enclave.kme.log import Log, LogState
+from nsl_enclave.kme.macs import Macs
 from nsl_enclave.kme.portable import Portable
-from nsl_enclave.kme.register import Macs, Register
+from nsl_enclave.kme.register import Clock, Register
 from nsl_enclave.kme.state import Root
 from nsl_enclave.kme.tokens import Tokens
+from nsl_enclave.kme.windows import Windows
 from nsl_enclave.kme.wrapping import KeySecret, Opened, Wrapping
 from nsl_enclave.platform import Platform
 from nsl_protocol.cluster.manifest import Program
@@ -40,7 +43,9 @@ from nsl_protocol.enclave.agreement import (
     Shown,
     TakeLease,
 )
+from nsl_protocol.enclave.evaluation import Evaluate
 from nsl_protocol.enclave.fields import Message
+from nsl_protocol.enclave.ledger import LeaseWindows, LedgerMade, ReturnWindows
 from nsl_protocol.enclave.lifecycle import ChangeKey
 from nsl_protocol.enclave.log import AppendLeaves, GetLeaves, HeadSigned, SignHead
 from nsl_protocol.enclave.membership import (
@@ -61,7 +66,6 @@ from nsl_protocol.enclave.messages import (
     Answer,
     CreateKey,
     CreateTokenKey,
-    Evaluate,
     GetStatus,
     Refused,
     Request,
@@ -79,7 +83,7 @@ from nsl_protocol.enclave.messages import (
     Unsealed,
 )
 from nsl_protocol.enclave.wire import read_call, reply_frame
-from nsl_protocol.enclave.wrapped import WrappedKey, WrappedLog, WrappedSecret, WrappedTokenKey
+from nsl_protocol.enclave.wrapped import WrappedKey, WrappedLedger, WrappedLog, WrappedSecret, WrappedTokenKey
 
 
 class KeyManagement:
@@ -176,7 +180,8 @@ class KeyManagement:
         self._wrapping = Wrapping(root)
         self._tokens = Tokens(self._wrapping)
         leaves = Leaves(LeafMacs(root), cluster.now)
-        self._keyring = Keyring(self._wrapping, leaves, cluster.now)
+        self._windows = Windows(self._wrapping, leaves.run, cluster.steady)
+        self._keyring = Keyring(self._wrapping, leaves, self._windows, cluster.now)
         self._log = Log(self._wrapping, root, cluster.identifier, cluster.now)
         self._handlers |= {
             CreateKey: self._keyring.create,
@@ -184,8 +189,11 @@ class KeyManagement:
             Evaluate: self._keyring.evaluate,
             AppendLeaves: self._log.append,
             GetLeaves: leaves.kept,
+            LeaseWindows: self._lease_windows,
+            ReturnWindows: lambda request: self._windows.give_back(request.name, request.ledger),
         }
-        self._register = Register(Macs(root), cluster.registered, cluster.keep, self._changed, fresh=given)
+        clock = Clock(cluster.steady, cluster.set_steady)
+        self._register = Register(Macs(root), cluster.registered, cluster.keep, self._changed, clock, fresh=given)
         self._handlers |= Portable(cluster, self._wrapping, self._register, leaves).handlers()
         if Phase.READY not in NEXT[self._phase]:
             raise Violation(f"{self._phase} is not followed by {Phase.READY}")
@@ -228,12 +236,15 @@ class KeyManagement:
                 self._keyring.forget(None)
                 self._tokens.forget(None)
                 self._log.forget()
+                self._windows.forget(None)
             case WrappedKey():
                 self._keyring.forget(entry.name)
             case WrappedTokenKey():
                 self._tokens.forget(entry.kid)
             case WrappedLog():
                 self._log.forget()
+            case WrappedLedger():
+                self._windows.forget(entry.index)
             case Enlistment():
                 pass
 
@@ -248,6 +259,8 @@ class KeyManagement:
                 self._tokens.keep(item.kid, item.wrapped)
             case WrappedLog():
                 self._log.keep(item)
+            case WrappedLedger():
+                self._windows.keep(item)
         return Shown()
 
     def _propose(self, request: Propose) -> Record:
@@ -261,7 +274,7 @@ class KeyManagement:
     def _take_lease(self, request: TakeLease) -> Leased:
         return self._registered().take(request, self._cluster.constitution.present.lease_seconds)
 
-    def _opened(self, item: Item) -> Opened[KeySecret] | Opened[bytes] | Opened[LogState]:
+    def _opened(self, item: Item) -> Opened[KeySecret] | Opened[bytes] | Opened[LogState] | Opened[Ledger]:
         match item:
             case WrappedKey():
                 return self._wrapping.open_key(item.name, item.wrapped)
@@ -269,6 +282,8 @@ class KeyManagement:
                 return self._wrapping.open_token_key(item.kid, item.wrapped)
             case WrappedLog():
                 return self._log.opened(item)
+            case WrappedLedger():
+                return self._windows.opened(item)
 
     def _apply_manifest(self, request: ApplyManifest) -> ManifestApplied:
         return ManifestApplied(self._cluster.apply(request.document))
@@ -285,6 +300,11 @@ class KeyManagement:
     def _sign(self, request: Sign) -> Signed:
         self._registered().insist_on_lease()
         return Signed(tuple(map(self._keyring.sign, request.orders)))
+
+    def _lease_windows(self, request: LeaseWindows) -> LedgerMade:
+        self._registered().insist_on_lease()
+        self._keyring.insist_on_shown(request.name, request.wrapped)
+        return self._windows.lease(request.name, request.ledger)
 
     def _sign_head(self, request: SignHead) -> HeadSigned:
         self._registered().insist_on_lease()

@@ -8,18 +8,18 @@ it sealed, which a host can bring back from long ago; so it grants and accepts n
 how far they are.
 """
 
-import hashlib
-import hmac
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from msgspec.msgpack import encode
 from msgspec.structs import replace
 
 from nsl_enclave.kernel.clock import monotonic, random_bytes
 from nsl_enclave.kernel.errors import Refusal
+from nsl_enclave.kme.clocks import agreed
+from nsl_enclave.kme.macs import Macs
 from nsl_enclave.kme.runs import Runs, agreeing
-from nsl_enclave.kme.state import Registered, Root
+from nsl_enclave.kme.state import Registered
 from nsl_enclave.kme.wrapping import NOTHING, Opened
 from nsl_protocol.cluster.register import EMPTY, Leaf, Path, edition_at, entered
 from nsl_protocol.enclave.agreement import (
@@ -50,29 +50,6 @@ _NONCE_BYTES = 32
 _ASKS_KEPT = 64
 
 
-class Macs:
-    """What replicas of one cluster believe each other by: HMAC-SHA256 under keys that follow from the roots."""
-
-    def __init__(self, root: Root) -> None:
-        self._keys = root.register_keys()
-
-    def make(self, kind: str, content: bytes) -> bytes:
-        """Under the latest root."""
-        return _mac(self._keys[0], kind, content)
-
-    def holds(self, kind: str, content: bytes, mac: bytes) -> bool:
-        """Under any root that is known here."""
-        return any(hmac.compare_digest(_mac(key, kind, content), mac) for key in self._keys)
-
-    def certify(self, head: Head) -> Certificate:
-        """That a majority has accepted it."""
-        return Certificate(head, self.make("head", encode(head)))
-
-    def certified(self, certificate: Certificate) -> bool:
-        """Whether a replica of this cluster said so."""
-        return self.holds("head", encode(certificate.head), certificate.mac)
-
-
 def first(macs: Macs, epoch: int) -> Registered:
     """An empty register, of which this replica is the only member."""
     member = random_bytes(MEMBER_BYTES)
@@ -85,12 +62,30 @@ def alone(macs: Macs, epoch: int, former: Certificate) -> Registered:
     return Registered(member, macs.certify(Head(epoch, former.head.number + 1, former.head.root, (member,))))
 
 
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Steady time in Unix seconds, and how it takes up one that a majority has."""
+
+    now: Callable[[], float]
+    set: Callable[[float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """When a lease was asked for, and how many runs of others had ended by then."""
+
+    at: float
+    unix_ms: int
+    changes: int
+
+
 class Register:
     """
     Args:
         state: where this replica is; ``keep`` makes another one durable.
         fresh: it was given the root just now, and not by its own seal.
         changed: is told what has another edition now, or None: anything may.
+        clock: steady time.
     """
 
     def __init__(
@@ -99,6 +94,7 @@ class Register:
         state: Registered,
         keep: Callable[[Registered], None],
         changed: Callable[[Entry | None], None],
+        clock: Clock,
         *,
         fresh: bool,
     ) -> None:
@@ -106,11 +102,13 @@ class Register:
         self._state = state
         self._keep = keep
         self._changed = changed
+        self._clock = clock
         self._current = fresh or self._alone
         self._runs = Runs(state.member)
-        self._asked: OrderedDict[bytes, tuple[float, int]] = OrderedDict()  # several hosts may ask at a time
+        self._asked: OrderedDict[bytes, _Asked] = OrderedDict()  # several hosts may ask at a time
         self._leased_until = 0.0
         self._fenced = False
+        self._has_signed = self._alone  # or may have
 
     @property
     def head(self) -> Head:
@@ -260,7 +258,7 @@ class Register:
         """A wish for a lease; the time counts from here."""
         self.adopt(request.certificate)
         unsigned = Ask(self._runs.speaker, random_bytes(_NONCE_BYTES), b"")
-        self._asked[unsigned.nonce] = monotonic(), self._runs.changes
+        self._asked[unsigned.nonce] = _Asked(monotonic(), self._ms(), self._runs.changes)
         if len(self._asked) > _ASKS_KEPT:
             self._asked.popitem(last=False)
         return replace(unsigned, mac=self._macs.make("ask", unsigned.content))
@@ -280,7 +278,7 @@ class Register:
         if not self._runs.meet(asked.speaker):
             raise Refusal("OTHER_RUN", "The same replica was started again after this one.")
         accepted = self._state.accepted
-        unsigned = Lease(self._runs.speaker, asked.nonce, *self.head.order, accepted, self._current, b"")
+        unsigned = Lease(self._runs.speaker, asked.nonce, *self.head.order, accepted, self._current, self._ms(), b"")
         return replace(unsigned, mac=self._macs.make("lease", unsigned.content))
 
     def take(self, request: TakeLease, seconds: int) -> Leased:
@@ -290,12 +288,13 @@ class Register:
 
         Raises:
             Refusal: ``BEHIND``: one of them is further than the certificate that was brought; ``OTHER_ACCEPTED``: two
-                have accepted different changes, which only a database that was brought back can lead to.
+                have accepted different changes, which only a database that was brought back can lead to;
+                ``CLOCK_APART``.
         """
         self.adopt(request.certificate)
         asked = self._asked.pop(request.nonce, None)
         answers = self._answers(request)
-        if asked is None or asked[1] != self._runs.changes or self._state.member not in self.head.members:
+        if asked is None or asked.changes != self._runs.changes or self._state.member not in self.head.members:
             # Where one was started again since the question, those who answered may have met different runs of it.
             return Leased(self.lease_seconds())
         if any((each.epoch, each.number) > self.head.order for each in answers):
@@ -309,8 +308,12 @@ class Register:
         if self._current:
             for record in following.values():
                 self._accept(record)
-        if self._current and 1 + sum(each.current for each in answers) >= self.head.majority:
-            self._leased_until = asked[0] + seconds
+        current = [each.unix_ms for each in answers if each.current]
+        if self._current and 1 + len(current) >= self.head.majority:
+            fresh = not self._has_signed
+            self._clock.set(agreed(asked.unix_ms, self._ms(), current, self.head.majority, fresh=fresh) / 1000)
+            self._has_signed = True
+            self._leased_until = asked.at + seconds
         return Leased(self.lease_seconds())
 
     def _answers(self, request: TakeLease) -> list[Lease]:
@@ -324,6 +327,9 @@ class Register:
         }
         counted = agreeing([self._runs.speaker, *(each.speaker for each in found.values())])
         return [found[each.member] for each in counted[1:]]
+
+    def _ms(self) -> int:
+        return int(self._clock.now() * 1000)
 
     @property
     def _alone(self) -> bool:
@@ -379,7 +385,3 @@ class Register:
 
 def _candidate(member: bytes, epoch: int) -> bytes:
     return member + epoch.to_bytes(8)
-
-
-def _mac(key: bytes, kind: str, content: bytes) -> bytes:
-    return hmac.digest(key, kind.encode() + b"\0" + content, hashlib.sha256)

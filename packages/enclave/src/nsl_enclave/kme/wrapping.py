@@ -24,6 +24,7 @@ from nsl_protocol.enclave.wrapped import (
     ABOUT_LOG,
     KeyName,
     WrappedKey,
+    WrappedLedger,
     WrappedLog,
     WrappedSecret,
     WrappedTokenKey,
@@ -103,6 +104,14 @@ class Wrapping:
         """Raises Refusal when the blob is not the audit log's."""
         return _split(self._open(_LOG, ABOUT_LOG, wrapped))
 
+    def wrap_ledger(self, whose: WrappedLedger, content: bytes, replaces: bytes) -> bytes:
+        """The blob of another edition of a key's ledger."""
+        return self._wrap(whose.tenant, whose.about, _edition(replaces) + content)
+
+    def open_ledger(self, item: WrappedLedger) -> Opened[bytes]:
+        """Raises Refusal when the blob is no ledger of this key."""
+        return _split(self._open(item.tenant, item.about, item.wrapped))
+
     def seal(self, purpose: str, secret: bytes) -> bytes:
         """A secret of the service's own, for one purpose."""
         return self._wrap(_SECRETS, about_secret(purpose), secret)
@@ -111,7 +120,7 @@ class Wrapping:
         """Raises Refusal when the blob was not sealed for this purpose."""
         return self._open(_SECRETS, about_secret(purpose), sealed)
 
-    def rewrap(self, item: WrappedKey | WrappedTokenKey | WrappedLog | WrappedSecret) -> bytes:
+    def rewrap(self, item: WrappedKey | WrappedTokenKey | WrappedLog | WrappedLedger | WrappedSecret) -> bytes:
         """The same under the latest root. Raises Refusal when it does not open."""
         match item:
             case WrappedKey():
@@ -120,6 +129,8 @@ class Wrapping:
                 salt, about = _TOKENS, about_token_key(item.kid)
             case WrappedLog():
                 salt, about = _LOG, ABOUT_LOG
+            case WrappedLedger():
+                salt, about = item.tenant, item.about
             case WrappedSecret():
                 salt, about = _SECRETS, about_secret(item.purpose)
         return self._wrap(salt, about, self._open(salt, about, item.wrapped))

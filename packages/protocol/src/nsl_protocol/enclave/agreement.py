@@ -13,7 +13,7 @@ from msgspec.msgpack import encode
 
 from nsl_protocol.cluster.register import Bytes32, Leaf, Path
 from nsl_protocol.enclave.fields import Id16, Message, Name, Signature64
-from nsl_protocol.enclave.wrapped import WrappedKey, WrappedLog, WrappedTokenKey
+from nsl_protocol.enclave.wrapped import WrappedKey, WrappedLedger, WrappedLog, WrappedTokenKey
 
 MEMBERS_MAX = 7
 
@@ -78,7 +78,7 @@ class Enlistment(Message, frozen=True):
     leaves: Id16 | None
 
 
-type Item = WrappedKey | WrappedTokenKey | WrappedLog
+type Item = WrappedKey | WrappedTokenKey | WrappedLog | WrappedLedger
 type Entry = Item | Enlistment
 
 
@@ -144,6 +144,7 @@ class Lease(Message, frozen=True):
         epoch, number: of the newest head that it knows to hold.
         accepted: what it has accepted beyond that, which may hold already.
         current: False after a restart, until enough others were asked: its word then counts as news, not as a lease.
+        unix_ms: its steady time.
     """
 
     speaker: Speaker
@@ -152,12 +153,13 @@ class Lease(Message, frozen=True):
     number: Count
     accepted: Record | None
     current: bool
+    unix_ms: Count
     mac: Bytes32
 
     @property
     def content(self) -> bytes:
         """What its MAC is over."""
-        return encode((self.speaker, self.nonce, self.epoch, self.number, self.accepted, self.current))
+        return encode((self.speaker, self.nonce, self.epoch, self.number, self.accepted, self.current, self.unix_ms))
 
 
 # Requests ---------------------------------------------------------------------------------------------------------

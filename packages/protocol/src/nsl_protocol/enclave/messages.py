@@ -30,7 +30,9 @@ from nsl_protocol.enclave.agreement import (
     Shown,
     TakeLease,
 )
+from nsl_protocol.enclave.evaluation import Evaluate, Evaluated
 from nsl_protocol.enclave.fields import Bytes32, Id16, MarkedLeaf, Message, Wrapped
+from nsl_protocol.enclave.ledger import LeaseWindows, LedgerMade, ReturnWindows
 from nsl_protocol.enclave.lifecycle import ChangeKey, KeyChanged
 from nsl_protocol.enclave.log import AppendLeaves, GetLeaves, HeadSigned, LeavesAppended, LeavesKept, SignHead
 from nsl_protocol.enclave.membership import (
@@ -61,6 +63,7 @@ from nsl_protocol.enclave.wrapped import (
     Kid,
     SecretPurpose,
     WrappedKey,
+    WrappedLedger,
     WrappedLog,
     WrappedSecret,
     WrappedTokenKey,
@@ -134,14 +137,6 @@ class Sign(Message, frozen=True):
     orders: Annotated[tuple[SignOrder, ...], Meta(min_length=1, max_length=SIGN_ORDERS_MAX)]
 
 
-class Evaluate(Message, frozen=True):
-    """Say what signing this would come to, without signing. Answered by ``Evaluated``."""
-
-    name: KeyName
-    wrapped: Wrapped
-    what: Signable
-
-
 class CreateTokenKey(Message, frozen=True):
     """An RSA-3072 key that signs access tokens and nothing else."""
 
@@ -178,7 +173,7 @@ class Rewrap(Message, frozen=True):
     """Wrap anew, under the latest root, what was wrapped before; each is answered on its own."""
 
     items: Annotated[
-        tuple[WrappedKey | WrappedTokenKey | WrappedLog | WrappedSecret, ...],
+        tuple[WrappedKey | WrappedTokenKey | WrappedLog | WrappedLedger | WrappedSecret, ...],
         Meta(min_length=1, max_length=SIGN_ORDERS_MAX),
     ]
 
@@ -220,6 +215,8 @@ type Request = (
     | ImportKey
     | ExportKey
     | AttestKey
+    | LeaseWindows
+    | ReturnWindows
 )
 
 
@@ -295,24 +292,6 @@ class Refused(Message, frozen=True):
     leaf: MarkedLeaf | None = None
 
 
-class ObjectionTo(Message, frozen=True):
-    """What speaks against signing: a stable code, the rule or part of the policy, why, and what would change it."""
-
-    code: str
-    part: str
-    reason: str
-    would_change: str
-
-
-class Evaluated(Message, frozen=True):
-    """``decoded``: as in a signature, with a ``summary`` in the policy's own words. ``rules``: those that allow it."""
-
-    decoded: bytes
-    policy: str
-    objections: tuple[ObjectionTo, ...]
-    rules: tuple[str, ...]
-
-
 class Signed(Message, frozen=True):
     """One result for each order, in order."""
 
@@ -378,6 +357,7 @@ type Answer = (
     | Refused
     | KeyExported
     | KeyAttested
+    | LedgerMade
 )
 
 

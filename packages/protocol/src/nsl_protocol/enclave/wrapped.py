@@ -58,6 +58,24 @@ class WrappedLog(Message, frozen=True):
         return hashlib.sha256(ABOUT_LOG).digest()
 
 
+class WrappedLedger(Message, frozen=True):
+    """What a key has spent of its policy's windows, over all its versions."""
+
+    tenant: Id16
+    key: Id16
+    wrapped: Wrapped
+
+    @property
+    def about(self) -> bytes:
+        """The associated data."""
+        return about_ledger(self.tenant, self.key)
+
+    @property
+    def index(self) -> bytes:
+        """Where it stands in the register: SHA-256 of what it is about."""
+        return hashlib.sha256(self.about).digest()
+
+
 class WrappedSecret(Message, frozen=True):
     purpose: SecretPurpose
     wrapped: Wrapped
@@ -71,3 +89,8 @@ def about_token_key(kid: str) -> bytes:
 def about_secret(purpose: str) -> bytes:
     """The associated data of a secret of the service."""
     return b"nsl-kme-secret-v1" + purpose.encode()
+
+
+def about_ledger(tenant: bytes, key: bytes) -> bytes:
+    """The associated data of a key's ledger."""
+    return b"nsl-kme-ledger-v1" + tenant + key

@@ -54,11 +54,28 @@ class Objection:
 
 
 @dataclass(frozen=True, slots=True)
+class Spend:
+    """What signing counts as, in one of the policy's windows.
+
+    Attributes:
+        counter: by what name it is counted: ``rate/SECONDS`` or ``RULE/SYMBOL/SECONDS``.
+        amount: signatures, or the asset's smallest units.
+        limit: the most of that in any ``seconds``.
+    """
+
+    counter: str
+    seconds: int
+    limit: int
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
-    """``rules``: those that allowed something."""
+    """``rules``: those that allowed something. ``spends``: what has to fit the windows besides."""
 
     objections: tuple[Objection, ...]
     rules: tuple[str, ...]
+    spends: tuple[Spend, ...] = ()
 
     @property
     def allowed(self) -> bool:
@@ -72,8 +89,9 @@ def decide(policy: Policy, meaning: Meaning, unix_seconds: int) -> Decision:
         unix_seconds: enclave time.
     """
     objections = [*_by_kind(policy, meaning), *_by_place(policy, meaning), *_by_time(policy, unix_seconds)]
+    rates = tuple(Spend(f"rate/{each.seconds}", each.seconds, each.count_max, 1) for each in policy.rate)
     if policy.rules is None:
-        return Decision(tuple(objections), ())
+        return Decision(tuple(objections), (), rates)
     if meaning.not_understood and meaning.kind is not Kind.DIGEST:
         change = "Sign something that is understood in full, or use a key whose policy has no rules."
         objections.append(Objection("NOT_UNDERSTOOD_IN_FULL", "rules", meaning.not_understood, change))
@@ -88,7 +106,49 @@ def decide(policy: Policy, meaning: Meaning, unix_seconds: int) -> Decision:
         if isinstance(effect, Moves | Approves) and effect.amount is not None:
             by_rule[found.name, effect.token] += effect.amount
     objections += _by_amount(policy, by_rule)
-    return Decision(tuple(objections), tuple(dict.fromkeys(used)))
+    return Decision(tuple(objections), tuple(dict.fromkeys(used)), (*rates, *_spends(policy, by_rule)))
+
+
+def _spends(policy: Policy, by_rule: Mapping[tuple[str, Token], int]) -> Iterator[Spend]:
+    rules = {rule.name: rule for rule in policy.rules or ()}
+    sums: dict[tuple[str, str], int] = defaultdict(int)
+    for (name, token), amount in by_rule.items():
+        rule = rules[name]
+        symbol = _symbol(policy, rule, token) if isinstance(rule, TransferRule | ApproveRule) else None
+        if symbol is not None:
+            # An asset that has one contract on several networks is one asset.
+            sums[name, symbol] += amount
+    for (name, symbol), amount in sums.items():
+        rule = rules[name]
+        for each in rule.windows if isinstance(rule, TransferRule | ApproveRule) else ():
+            limit = units(each.amount_max, policy.assets[symbol].decimals)
+            yield Spend(f"{name}/{symbol}/{each.seconds}", each.seconds, limit, amount)
+
+
+def too_much(policy: Policy, spend: Spend, left: int, free_in: int | None = None) -> Objection:
+    """What speaks against it where so much of its window is left.
+
+    Args:
+        free_in: seconds until there is more.
+    """
+    part, *rest = spend.counter.split("/")
+    symbol = rest[0] if len(rest) > 1 else None
+    limit, asked, remains = (_counted(policy, symbol, each) for each in (spend.limit, spend.amount, max(0, left)))
+    reason = f"In any {spend.seconds} seconds it may come to {limit}; {remains} is left, and this is {asked}."
+    change = "A smaller amount." if spend.amount > spend.limit else "The same request later"
+    if spend.amount <= spend.limit:
+        change += "." if free_in is None else f": there is more in {free_in} seconds."
+    return Objection("WINDOW_EXCEEDED", part, f"{_window_of(part, symbol)} is used up. {reason}", change)
+
+
+def _window_of(part: str, symbol: str | None) -> str:
+    return "The policy's rate" if symbol is None else f"Rule {part}'s window for {symbol}"
+
+
+def _counted(policy: Policy, symbol: str | None, count: int) -> str:
+    if symbol is None:
+        return f"{count} signature" if count == 1 else f"{count} signatures"
+    return f"{decimal(count, policy.assets[symbol].decimals)} {symbol}"
 
 
 def _by_kind(policy: Policy, meaning: Meaning) -> Iterator[Objection]:
@@ -170,7 +230,7 @@ def _allows(policy: Policy, rule: Rule, effect: Effect, unix_seconds: int) -> bo
             return known and _is_meant(policy, rule.to, effect.token.chain, effect.recipient, unix_seconds)
         case ApproveRule(), Approves():
             known = _symbol(policy, rule, effect.token) is not None
-            bounded = effect.amount is not None or rule.unlimited
+            bounded = effect.amount is not None or rule.unlimited  # which has no windows
             return known and bounded and _is_meant(policy, rule.spenders, Chain.NEO_X, effect.spender, unix_seconds)
         case CallRule(), Calls():
             named = rule.methods == ANY or effect.method in rule.methods
@@ -230,11 +290,16 @@ def _said(policy: Policy, effect: Effect) -> str:
 def _amount(policy: Policy, token: Token, amount: int) -> str:
     for symbol, asset in policy.assets.items():
         if (asset.chain, asset.contract.lower()) == (token.chain, token.contract):
-            whole, fraction = divmod(amount, 10**asset.decimals)
-            digits = str(fraction).rjust(asset.decimals, "0").rstrip("0") if asset.decimals else ""
-            return f"{whole}.{digits} {symbol}" if digits.strip("0") else f"{whole} {symbol}"
+            return f"{decimal(amount, asset.decimals)} {symbol}"
     unit = "wei of GAS" if token.contract == NATIVE else f"units of {token.contract}"
     return f"{amount} {unit}"
+
+
+def decimal(amount: int, decimals: int) -> str:
+    """A count of the smallest unit as a decimal number."""
+    whole, fraction = divmod(amount, 10**decimals)
+    digits = str(fraction).rjust(decimals, "0").rstrip("0") if decimals else ""
+    return f"{whole}.{digits}" if digits else str(whole)
 
 
 def summary(policy: Policy, meaning: Meaning) -> str:

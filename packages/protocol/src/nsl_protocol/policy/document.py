@@ -22,6 +22,8 @@ ANY: Final = "any"
 RULES_MAX: Final = 32
 ITEMS_MAX: Final = 64
 GAS_DECIMALS: Final = {"neo-n3": 8, "neo-x": 18}
+#: what is counted over time has to fit what an enclave keeps of a key
+COUNTERS_MAX: Final = 8
 
 
 class Chain(StrEnum):
@@ -109,6 +111,26 @@ type Whom = Literal["any"] | Annotated[tuple[Address, ...], Meta(min_length=1, m
 type Assets = Annotated[tuple[Symbol, ...], Meta(min_length=1, max_length=ITEMS_MAX)]
 
 
+type WindowSeconds = Annotated[int, Meta(ge=60, le=366 * 86_400)]
+
+
+class Window(_Part, frozen=True):
+    """At most ``amount_max`` of each of the rule's assets in any so many seconds. What was signed counts."""
+
+    seconds: WindowSeconds
+    amount_max: Amount
+
+
+class Rate(_Part, frozen=True):
+    """At most so many signatures in any so many seconds."""
+
+    seconds: WindowSeconds
+    count_max: Annotated[int, Meta(ge=1, le=2**53 - 1)]
+
+
+type Windows = Annotated[tuple[Window, ...], Meta(max_length=4)]
+
+
 class _Rule(_Part, frozen=True, tag_field="allow"):
     """Base of the rules."""
 
@@ -121,6 +143,7 @@ class TransferRule(_Rule, frozen=True, tag="transfer"):
     assets: Assets
     to: Whom
     amount_max: Amount | None = None
+    windows: Windows = ()
 
 
 class ApproveRule(_Rule, frozen=True, tag="approve"):
@@ -130,6 +153,7 @@ class ApproveRule(_Rule, frozen=True, tag="approve"):
     spenders: Whom
     amount_max: Amount | None = None
     unlimited: bool = False
+    windows: Windows = ()
 
 
 class CallRule(_Rule, frozen=True, tag="call"):
@@ -171,6 +195,7 @@ class Policy(_Part, frozen=True):
         scopes: witness scopes on Neo N3 that this key's account may have; None: CalledByEntry and None where there are
             rules, any where there are none.
         hours: None: always.
+        rate: how many signatures of any kind it makes over time.
         rules: tried in order; everything that is done must be allowed by one. None: no restriction by what is done.
     """
 
@@ -184,11 +209,12 @@ class Policy(_Part, frozen=True):
     scopes: tuple[Scope, ...] | None = None
     hours: Annotated[tuple[Hours, ...], Meta(min_length=1, max_length=ITEMS_MAX)] | None = None
     rules: Annotated[tuple[Rule, ...], Meta(max_length=RULES_MAX)] | None = None
+    rate: Annotated[tuple[Rate, ...], Meta(max_length=4)] = ()
 
     @property
     def by_kind_alone(self) -> bool:
-        """Whether nothing but the kind of what is to be signed matters."""
-        return self == Policy(kinds=self.kinds, blind_signing=self.blind_signing)
+        """Whether nothing but the kind of what is to be signed matters, and how often."""
+        return self == Policy(kinds=self.kinds, blind_signing=self.blind_signing, rate=self.rate)
 
     @property
     def canonical(self) -> bytes:
@@ -255,6 +281,23 @@ def _insist_on_sense(policy: Policy) -> None:
             _chain_of(address, f"policy.books.{name}")
     for rule in policy.rules or ():
         _insist_on_rule(policy, rule)
+    _insist_on_counters(policy)
+
+
+def _insist_on_counters(policy: Policy) -> None:
+    names = [f"rate over {each.seconds} s" for each in policy.rate]
+    for rule in policy.rules or ():
+        if isinstance(rule, TransferRule | ApproveRule):
+            names += [f"{rule.name}: {one} over {each.seconds} s" for one in rule.assets for each in rule.windows]
+    for name in names:
+        if names.count(name) > 1:
+            raise CodecError(f"{name} stands there twice", field="policy")
+    if len(names) > COUNTERS_MAX:
+        raise CodecError(
+            f"it counts {len(names)} things over time (each asset of a rule with each of its windows, and each rate); "
+            f"{COUNTERS_MAX} are kept",
+            field="policy",
+        )
 
 
 def _insist_on_rule(policy: Policy, rule: Rule) -> None:
@@ -265,8 +308,11 @@ def _insist_on_rule(policy: Policy, rule: Rule) -> None:
             for symbol in rule.assets:
                 if symbol not in policy.assets:
                     raise CodecError(f"{symbol} is not among the policy's assets: add it there", field=where)
-                if rule.amount_max is not None:
-                    units(rule.amount_max, policy.assets[symbol].decimals)
+                for amount in (rule.amount_max, *(each.amount_max for each in rule.windows)):
+                    if amount is not None:
+                        units(amount, policy.assets[symbol].decimals)
+            if rule.windows and isinstance(rule, ApproveRule) and rule.unlimited:
+                raise CodecError("what is unlimited cannot be counted: leave out unlimited or windows", field=where)
             _insist_on_whom(policy.books, whom, where)
         case CallRule():
             units(rule.value_max, GAS_DECIMALS[Chain.NEO_X])

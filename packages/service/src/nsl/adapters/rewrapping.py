@@ -12,13 +12,20 @@ from typing import Any
 from nsl.adapters.enclave import EnclaveClient, EnclaveRefused
 from nsl.kit.db import Database, load_queries
 from nsl_protocol.enclave.messages import Refused
-from nsl_protocol.enclave.wrapped import KeyName, WrappedKey, WrappedLog, WrappedSecret, WrappedTokenKey
+from nsl_protocol.enclave.wrapped import (
+    KeyName,
+    WrappedKey,
+    WrappedLedger,
+    WrappedLog,
+    WrappedSecret,
+    WrappedTokenKey,
+)
 
 BATCH = 256
 _FORMAT = 3
 _QUERIES = load_queries("nsl.adapters", "rewrapping.sql")
 
-type Item = WrappedKey | WrappedTokenKey | WrappedLog | WrappedSecret
+type Item = WrappedKey | WrappedTokenKey | WrappedLog | WrappedLedger | WrappedSecret
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +41,10 @@ def _key(row: dict[str, Any]) -> WrappedKey:
     return WrappedKey(KeyName(row["tenant_id"].bytes, row["key_id"].bytes, row["version"]), row["wrapped"])
 
 
+def _ledger(row: dict[str, Any]) -> WrappedLedger:
+    return WrappedLedger(row["tenant_id"].bytes, row["key_id"].bytes, row["wrapped"])
+
+
 _KINDS = (
     _Kind("keys", "replace_key", _key),
     # A change that is taken over meanwhile is refused until it is under the latest root, so none is missed.
@@ -42,6 +53,8 @@ _KINDS = (
     # The one that was written ahead goes first: once it is taken over it is the stored one.
     _Kind("following_audit_logs", "replace_following_audit_log", lambda row: WrappedLog(row["wrapped"])),
     _Kind("audit_logs", "replace_audit_log", lambda row: WrappedLog(row["wrapped"])),
+    _Kind("following_key_ledgers", "replace_following_key_ledger", _ledger),
+    _Kind("key_ledgers", "replace_key_ledger", _ledger),
     _Kind("totps", "replace_totp", lambda row: WrappedSecret(f"totp:{row['user_id']}", row["wrapped"])),
     _Kind("providers", "replace_provider", lambda row: WrappedSecret(f"provider:{row['id']}", row["wrapped"])),
 )

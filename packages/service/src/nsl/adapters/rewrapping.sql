@@ -46,9 +46,23 @@ SELECT next_wrapped AS wrapped FROM audit_log WHERE substring(next_wrapped FROM 
 -- name: replace_following_audit_log
 UPDATE audit_log SET next_wrapped = %(new)s WHERE next_wrapped = %(old)s;
 
+-- name: key_ledgers
+SELECT key_id, tenant_id, wrapped FROM key_ledgers
+WHERE substring(wrapped FROM 1 FOR 5) <> %(latest)s ORDER BY key_id LIMIT %(limit)s;
+
+-- name: replace_key_ledger
+UPDATE key_ledgers SET wrapped = %(new)s WHERE key_id = %(key_id)s AND wrapped = %(old)s;
+
+-- name: following_key_ledgers
+SELECT key_id, tenant_id, next_wrapped AS wrapped FROM key_ledgers
+WHERE substring(next_wrapped FROM 1 FOR 5) <> %(latest)s ORDER BY key_id LIMIT %(limit)s;
+
+-- name: replace_following_key_ledger
+UPDATE key_ledgers SET next_wrapped = %(new)s WHERE key_id = %(key_id)s AND next_wrapped = %(old)s;
+
 -- name: lock_writers
 -- Waits for those who are writing: what they write is seen by the passes that follow.
-LOCK TABLE key_versions, key_changes, token_keys, totps, identity_providers, audit_log IN SHARE MODE;
+LOCK TABLE key_versions, key_changes, token_keys, totps, identity_providers, audit_log, key_ledgers IN SHARE MODE;
 
 -- name: take_no_older
 UPDATE oldest_root SET generation = greatest(generation, %(generation)s);

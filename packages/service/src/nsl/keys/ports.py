@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from nsl_protocol.attestation.binding import Purpose
+from nsl_protocol.enclave.evaluation import Evaluated
 from nsl_protocol.enclave.lifecycle import KeyChange, KeyChanged
 from nsl_protocol.enclave.membership import Quoted
-from nsl_protocol.enclave.messages import Curve, Evaluated, ImportKey, KeyCreated, Refused, Signature, SignOrder, Status
+from nsl_protocol.enclave.messages import Curve, ImportKey, KeyCreated, Refused, Signature, SignOrder, Status
 from nsl_protocol.enclave.portable import KeyAttested, KeyExported
 from nsl_protocol.enclave.signable import Signable
 from nsl_protocol.enclave.wrapped import KeyName

@@ -9,8 +9,10 @@ import structlog
 from msgspec.structs import replace
 from prometheus_client import Gauge
 
+from nsl.adapters.enclave.batches import parts_of
 from nsl.adapters.enclave.enrolment import Identity
 from nsl.adapters.enclave.errors import DatabaseOlder, EnclaveDown, EnclaveRefused, EnclaveUntrusted, NoMajority
+from nsl.adapters.enclave.ledgers import Ledgers
 from nsl.adapters.enclave.links import Links
 from nsl.adapters.enclave.register import Register
 from nsl.adapters.enclave.register_store import RegisterStore
@@ -23,6 +25,7 @@ from nsl_protocol.attestation.binding import Purpose
 from nsl_protocol.cluster.manifest import Program
 from nsl_protocol.cluster.register import Path
 from nsl_protocol.enclave.agreement import Certificate, Item
+from nsl_protocol.enclave.evaluation import Evaluate, Evaluated
 from nsl_protocol.enclave.lifecycle import ChangeKey, KeyChange, KeyChanged
 from nsl_protocol.enclave.log import (
     NUMBER_MAX,
@@ -37,13 +40,10 @@ from nsl_protocol.enclave.log import (
 )
 from nsl_protocol.enclave.membership import GetQuote, Quoted
 from nsl_protocol.enclave.messages import (
-    SIGN_ORDERS_MAX,
     Answer,
     CreateKey,
     CreateTokenKey,
     Curve,
-    Evaluate,
-    Evaluated,
     GetStatus,
     ImportKey,
     KeyCreated,
@@ -67,16 +67,13 @@ from nsl_protocol.enclave.messages import (
 )
 from nsl_protocol.enclave.portable import AttestKey, ExportKey, KeyAttested, KeyExported
 from nsl_protocol.enclave.signable import Signable
-from nsl_protocol.enclave.wire import HEADER_BYTES
 from nsl_protocol.enclave.wrapped import KeyName, WrappedKey, WrappedLog, WrappedSecret, WrappedTokenKey
 from nsl_protocol.policy.document import Policy
 
-# A batch stays well below a frame: 256 orders of large payloads go in several calls.
-BATCH_BYTES_MAX = 700_000
 #: what was read before the root was replaced: it has to be read again
 ROOT_UNKNOWN = "ROOT_UNKNOWN"
 #: what a replica lacks, and gets when it says so
-NO_LEASE, NOT_SHOWN = "NO_LEASE", "NOT_SHOWN"
+NO_LEASE, NOT_SHOWN, WINDOW_LEASE_NEEDED = "NO_LEASE", "NOT_SHOWN", "WINDOW_LEASE_NEEDED"
 #: as often as a replica may have to be left for another one, or to be shown something again
 _ATTEMPTS: Final = 4
 ATTEND_SECONDS: Final = 2.0
@@ -104,6 +101,7 @@ class EnclaveClient:
         replicas = [link.ask for link in self._links.replicas]
         self._older: DatabaseOlder | None = None
         self._register = Register(register, replicas, lambda: trust.constitution().present)
+        self._ledgers = Ledgers(register, self._register, replicas)
         self._trust = trust
 
     async def __aenter__(self) -> Self:
@@ -196,22 +194,23 @@ class EnclaveClient:
 
     async def evaluate(self, name: KeyName, wrapped: bytes, what: Signable) -> Evaluated:
         """What signing would come to, without signing. Raises EnclaveRefused, RootReplaced."""
-        return _expect(Evaluated, await self._links.call(Evaluate(name, wrapped, what)))
+        ledger = await self._ledgers.present(name)
+        return _expect(Evaluated, await self._links.call(Evaluate(name, wrapped, what, ledger)))
 
     async def sign(self, orders: Sequence[SignOrder]) -> tuple[Signature | Refused, ...]:
         """A result for each order, in order. Raises RootReplaced."""
         results = await self._sign(orders)
         for _ in range(_ATTEMPTS):
-            unseen = [place for place, result in enumerate(results) if _is(result, NOT_SHOWN)]
-            if not unseen:
+            again = [place for place, result in enumerate(results) if _is(result, NOT_SHOWN, WINDOW_LEASE_NEEDED)]
+            if not again:
                 break
-            items = {_item(orders[place]) for place in unseen}
-            refused = [each for each in await asyncio.gather(*map(self._shown, items)) if each is not None]
-            for item, why in refused:  # its own orders alone
-                for place in [each for each in unseen if _item(orders[each]) == item]:
+            items = {_item(orders[place]): results[place] for place in again}
+            refused = await asyncio.gather(*(self._helped(item, lacks) for item, lacks in items.items()))
+            for item, why in filter(None, refused):  # its own orders alone
+                for place in [each for each in again if _item(orders[each]) == item]:
                     results[place] = why
-                    unseen.remove(place)
-            for place, result in zip(unseen, await self._sign([orders[place] for place in unseen]), strict=True):
+                    again.remove(place)
+            for place, result in zip(again, await self._sign([orders[place] for place in again]), strict=True):
                 results[place] = result
         for result in results:
             if isinstance(result, Refused) and result.code == ROOT_UNKNOWN:
@@ -281,15 +280,18 @@ class EnclaveClient:
         return Evidence(log_key, now(), nonce, int.from_bytes(version), quoted.quote, collateral)
 
     async def _sign(self, orders: Sequence[SignOrder]) -> list[Signature | Refused]:
-        parts = [self._work(Sign(tuple(part))) for part in _parts(orders)]
+        parts = [self._work(Sign(tuple(part))) for part in parts_of(orders)]
         # A task for each would cost the usual single call a tenth of its time.
         answers = [await parts[0]] if len(parts) == 1 else await asyncio.gather(*parts)
         return [result for answer in answers for result in _expect(Signed, answer).results]
 
-    async def _shown(self, item: WrappedKey) -> tuple[WrappedKey, Refused] | None:
-        """Why it cannot be; None: it was."""
+    async def _helped(self, item: WrappedKey, lacks: Signature | Refused) -> tuple[WrappedKey, Refused] | None:
+        """Why the replica cannot be given what it lacks; None: it was."""
         try:
-            await self._show(item)
+            if _is(lacks, NOT_SHOWN):
+                await self._show(item)
+            else:
+                await self._lease(item)
         except EnclaveRefused as error:
             return item, Refused(error.code, error.detail)
         return None
@@ -299,6 +301,12 @@ class EnclaveClient:
             await self._register.show(self._links.call_first, item)
         except EnclaveDown:
             # It is of an earlier epoch, or fell silent: another replica is asked next.
+            self._links.leave_first()
+
+    async def _lease(self, item: WrappedKey) -> None:
+        try:
+            await self._ledgers.lease(self._links.call_first, item.name, item.wrapped)
+        except EnclaveDown:
             self._links.leave_first()
 
     async def _present[T: Answer](
@@ -363,31 +371,8 @@ def _item(order: SignOrder) -> WrappedKey:
     return WrappedKey(order.name, order.wrapped)
 
 
-def _is(answer: object, code: str) -> bool:
-    return isinstance(answer, Refused) and answer.code == code
-
-
-def _parts(orders: Sequence[SignOrder]) -> list[list[SignOrder]]:
-    """Cut into calls of at most 256 orders and of a bounded size."""
-    parts: list[list[SignOrder]] = []
-    size = 0
-    for order in orders:
-        weight = HEADER_BYTES + 128 + len(order.wrapped) + len(_payload(order))
-        if not parts or len(parts[-1]) == SIGN_ORDERS_MAX or size + weight > BATCH_BYTES_MAX:
-            parts.append([])
-            size = 0
-        parts[-1].append(order)
-        size += weight
-    return parts
-
-
-def _payload(order: SignOrder) -> bytes:
-    what = order.what
-    for name in ("unsigned", "data", "document", "digest"):
-        payload = getattr(what, name, None)
-        if isinstance(payload, bytes):
-            return payload
-    return b""
+def _is(answer: object, *codes: str) -> bool:
+    return isinstance(answer, Refused) and answer.code in codes
 
 
 def _expect[T: Answer](kind: type[T], answer: Answer) -> T:

@@ -4,12 +4,14 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
+from uuid import UUID
 
 from msgspec.msgpack import decode, encode
 
 from nsl.kit.db import Connection, Database, fetch_all, fetch_one, load_queries
 from nsl_protocol.cluster.register import Leaf, Node, Path, path_to, positions
 from nsl_protocol.enclave.agreement import Certificate, Record
+from nsl_protocol.enclave.wrapped import KeyName, WrappedLedger
 
 _QUERIES = load_queries("nsl.adapters.enclave", "register_store.sql")
 _INDEX_BYTES = 32
@@ -25,6 +27,14 @@ class Kept:
     certificate: Certificate | None
     pending: Record | None
     held: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KeptLedger:
+    """A key's ledger as it is, and the next edition where one was written down."""
+
+    present: bytes | None = None
+    following: bytes | None = None
 
 
 class Change(Protocol):
@@ -55,6 +65,14 @@ class RegisterStore(Protocol):
     def changing(self) -> AbstractAsyncContextManager[Change]:
         """One change at a time, over all processes."""
 
+    async def ledger(self, name: KeyName) -> KeptLedger: ...
+
+    async def write_ledger_ahead(self, present: bytes | None, following: WrappedLedger) -> bool:
+        """False: another one follows already, or the present one is another."""
+
+    async def take_over_ledger(self, following: WrappedLedger) -> None:
+        """It is the present one. When it is already, that is well."""
+
 
 class PostgresRegister:
     """In PostgreSQL, by any of the service's roles."""
@@ -70,6 +88,21 @@ class PostgresRegister:
     async def path(self, index: bytes) -> tuple[Kept, Path]:
         async with self._database.transaction() as connection:
             return await _read(connection, index)
+
+    async def ledger(self, name: KeyName) -> KeptLedger:
+        async with self._database.transaction(UUID(bytes=name.tenant)) as connection:
+            row = await fetch_one(connection, _QUERIES["ledger"], {"key_id": UUID(bytes=name.key)})
+        return KeptLedger() if row is None else KeptLedger(row["wrapped"], row["next_wrapped"])
+
+    async def write_ledger_ahead(self, present: bytes | None, following: WrappedLedger) -> bool:
+        tenant = UUID(bytes=following.tenant)
+        parameters = _of_ledger(following) | {"tenant_id": tenant, "present": present}
+        async with self._database.transaction(tenant) as connection:
+            return (await connection.execute(_QUERIES["write_ledger_ahead"], parameters)).rowcount == 1
+
+    async def take_over_ledger(self, following: WrappedLedger) -> None:
+        async with self._database.transaction(UUID(bytes=following.tenant)) as connection:
+            await connection.execute(_QUERIES["take_over_ledger"], _of_ledger(following))
 
     @asynccontextmanager
     async def changing(self) -> AsyncIterator[Change]:
@@ -119,6 +152,10 @@ def _kept_in(row: Mapping[str, Any] | None) -> Kept:
         None if pending is None else decode(pending, type=Record),
         row["held"],
     )
+
+
+def _of_ledger(item: WrappedLedger) -> dict[str, Any]:
+    return {"key_id": UUID(bytes=item.key), "following": item.wrapped}
 
 
 def _leaf(stored: bytes | None) -> Leaf | None:

@@ -27,3 +27,16 @@ UPDATE key_register SET certificate = %(certificate)s, pending = NULL, held_unti
 INSERT INTO key_register_nodes (position, hash, leaf)
 SELECT * FROM unnest(%(positions)s::bytea[], %(hashes)s::bytea[], %(leaves)s::bytea[])
 ON CONFLICT (position) DO UPDATE SET hash = excluded.hash, leaf = excluded.leaf
+
+-- name: ledger
+SELECT wrapped, next_wrapped FROM key_ledgers WHERE key_id = %(key_id)s
+
+-- name: write_ledger_ahead
+-- Unless another one follows already, or another one was followed meanwhile.
+INSERT INTO key_ledgers AS l (key_id, tenant_id, next_wrapped) VALUES (%(key_id)s, %(tenant_id)s, %(following)s)
+ON CONFLICT (key_id) DO UPDATE SET next_wrapped = excluded.next_wrapped
+WHERE l.next_wrapped IS NULL AND l.wrapped IS NOT DISTINCT FROM %(present)s
+
+-- name: take_over_ledger
+UPDATE key_ledgers SET wrapped = next_wrapped, next_wrapped = NULL
+WHERE key_id = %(key_id)s AND next_wrapped = %(following)s

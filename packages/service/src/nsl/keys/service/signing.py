@@ -31,8 +31,9 @@ from nsl.kit.clock import monotonic, now
 from nsl.kit.db import Connection, Database
 from nsl.kit.errors import Denied, Failure
 from nsl.kit.ids import new_id
+from nsl_protocol.enclave.evaluation import Evaluated
 from nsl_protocol.enclave.lifecycle import KeyChange, KeyState
-from nsl_protocol.enclave.messages import Curve, Evaluated, Refused, Signature, SignOrder
+from nsl_protocol.enclave.messages import Curve, Refused, Signature, SignOrder
 from nsl_protocol.enclave.signable import (
     Signable,
     SignDigest,
