@@ -2,14 +2,15 @@
 
 import asyncio
 import hashlib
+from uuid import uuid4
 
 import pytest
 
 from nsl.adapters.enclave import RegisterStore
-from nsl.adapters.enclave.register_store import Kept
+from nsl.adapters.enclave.register_store import Kept, KeptLedger
 from nsl_protocol.cluster.register import EMPTY, Leaf, edition_at, entered
 from nsl_protocol.enclave.agreement import Certificate, Head, Record
-from nsl_protocol.enclave.wrapped import WrappedTokenKey
+from nsl_protocol.enclave.wrapped import KeyName, WrappedLedger, WrappedTokenKey
 
 FIRST = Certificate(Head(1, 0, EMPTY, (b"m" * 16,)), bytes(32))
 
@@ -112,3 +113,24 @@ class RegisterStorePort:
         last = (await store.kept()).certificate
         assert last is not None
         assert sorted([*numbers, last.head.number]) == [1, 2, 3, 4, 5], "each began where another had ended"
+
+    async def test_a_ledger_is_followed_by_one_at_a_time(self, store: RegisterStore) -> None:
+        name = KeyName(uuid4().bytes, uuid4().bytes, 1)
+
+        def edition(wrapped: bytes) -> WrappedLedger:
+            return WrappedLedger(name.tenant, name.key, wrapped)
+
+        assert await store.ledger(name) == KeptLedger()
+        assert not await store.write_ledger_ahead(b"another", edition(b"1"))
+        assert await store.write_ledger_ahead(None, edition(b"1"))
+        assert not await store.write_ledger_ahead(None, edition(b"2")), "one follows already"
+        assert await store.ledger(name) == KeptLedger(None, b"1")
+        await store.take_over_ledger(edition(b"2"))
+        assert await store.ledger(name) == KeptLedger(None, b"1")
+        for _ in range(2):
+            await store.take_over_ledger(edition(b"1"))
+            assert await store.ledger(name) == KeptLedger(b"1")
+        assert not await store.write_ledger_ahead(None, edition(b"3")), "another one is the present one"
+        assert await store.write_ledger_ahead(b"1", edition(b"3"))
+        assert await store.ledger(name) == KeptLedger(b"1", b"3")
+        assert await store.ledger(KeyName(name.tenant, uuid4().bytes, 1)) == KeptLedger()

@@ -66,6 +66,13 @@ def policy(random: Random) -> dict[str, Any]:
         ]
     if random.random() < 0.85:
         made["rules"] = [_rule(random, number) for number in range(random.randint(0, 6))]
+    if random.random() < 0.3:
+        made["rate"] = [{"seconds": seconds, "count_max": random.choice([1, 1000])} for seconds in (60, 3600)]
+    for rule in [each for each in made.get("rules", []) if "assets" in each and not each.get("unlimited")][:1]:
+        seconds = some(random, [3600, 86_400])
+        rule["windows"] = [{"seconds": each, "amount_max": random.choice(["0", "7", "1000"])} for each in seconds][
+            : 6 // len(rule["assets"])
+        ]
     return made
 
 

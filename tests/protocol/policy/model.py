@@ -20,6 +20,26 @@ def n3_address(raw: bytes) -> str:
 
 def verdict(policy: dict[str, Any], kind: str, payload: bytes, network: int | None, own: str, now: int) -> set[str]:
     """The codes of everything that speaks against it; empty: it is allowed."""
+    return judged(policy, kind, payload, network, own, now)[0]
+
+
+def counts(
+    policy: dict[str, Any], kind: str, payload: bytes, network: int | None, own: str, now: int
+) -> dict[str, Any]:
+    """Of what is allowed: in which windows it counts, as how much, and how much there may be."""
+    found = {f"rate/{each['seconds']}": (1, each["count_max"]) for each in policy.get("rate", [])}
+    for (name, symbol), total in judged(policy, kind, payload, network, own, now)[1].items():
+        rule = next(each for each in policy["rules"] if each["name"] == name)
+        for each in rule.get("windows", []):
+            limit = _units(each["amount_max"], policy["assets"][symbol]["decimals"])
+            found[f"{name}/{symbol}/{each['seconds']}"] = (total, limit)
+    return found
+
+
+def judged(
+    policy: dict[str, Any], kind: str, payload: bytes, network: int | None, own: str, now: int
+) -> tuple[set[str], dict[tuple[str, str], int]]:
+    """As ``verdict``, and what each rule lets through of each asset."""
     found: set[str] = set()
     kinds = policy.get("kinds")
     if kinds is not None and kind not in kinds:
@@ -53,11 +73,11 @@ def verdict(policy: dict[str, Any], kind: str, payload: bytes, network: int | No
         mine = does["scopes"] if chain == "neo-x" else [s for account, s in does["scopes"] if account == own]
         if allowed is not None and any(scope not in allowed for each in mine for scope in each):
             found.add("SCOPE_NOT_ALLOWED")
+    totals: dict[tuple[str, str], int] = {}
     if policy.get("rules") is None:
-        return found
+        return found, totals
     if not does["whole"]:
         found.add("NOT_UNDERSTOOD_IN_FULL")
-    totals: dict[tuple[str, str], int] = {}
     for effect in does["effects"]:
         code, rule, symbol, amount = _one(policy, effect, own, network, now)
         if code:
@@ -69,7 +89,7 @@ def verdict(policy: dict[str, Any], kind: str, payload: bytes, network: int | No
         if rule.get("amount_max") is not None:
             if total > _units(rule["amount_max"], policy["assets"][symbol]["decimals"]):
                 found.add("AMOUNT_TOO_HIGH")
-    return found
+    return found, totals
 
 
 def _one(policy: Any, effect: Any, own: str, network: Any, now: int) -> tuple[str, str, str, int | None]:

@@ -53,6 +53,10 @@ def test_both_say_the_same_of_everything() -> None:
             expected = model.verdict(document, kind, payload, network, account, NOW)
             assert codes == expected, (document, kind, payload.hex(), network)
             assert summary(read, meaning)
+            if not codes:
+                counted = {each.counter: (each.amount, each.limit) for each in ours.spends}
+                assert counted == model.counts(document, kind, payload, network, account, NOW)
+                said.update(f"counted in a {'rate' if name.startswith('rate') else 'window'}" for name in counted)
             said.update(codes or {f"allowed {kind}"})
     assert all(said[each] > 20 for each in EXPECTED), said
 
@@ -60,7 +64,8 @@ def test_both_say_the_same_of_everything() -> None:
 EXPECTED = (
     "allowed message", "allowed digest", "allowed n3-transaction", "allowed evm-transaction", "KIND_NOT_ALLOWED",
     "BLIND_SIGNING_NOT_ALLOWED", "OUTSIDE_HOURS", "NETWORK_NOT_ALLOWED", "FEE_TOO_HIGH", "SCOPE_NOT_ALLOWED",
-    "NOT_UNDERSTOOD_IN_FULL", "NOT_OWN_ACCOUNT", "AMOUNT_TOO_HIGH", "NOT_ALLOWED_BY_ANY_RULE",
+    "NOT_UNDERSTOOD_IN_FULL", "NOT_OWN_ACCOUNT", "AMOUNT_TOO_HIGH", "NOT_ALLOWED_BY_ANY_RULE", "counted in a rate",
+    "counted in a window",
 )  # fmt: skip
 
 

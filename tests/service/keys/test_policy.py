@@ -131,3 +131,47 @@ def test_a_policy_that_cannot_be_meant_is_refused(api: httpx.Client, policy: dic
     answer = api.post("/v1/keys", json={"name": "x", "curve": "secp256k1", "policy": policy})
     assert answer.status_code in (400, 422), answer.text
     assert says in answer.text
+
+
+WINDOWED = POLICY | {
+    "kinds": ["evm-transaction", "message"],
+    "rules": [
+        POLICY["rules"][0] | {"windows": [{"seconds": 3600, "amount_max": "8"}]},  # type: ignore[index, operator]
+        {"allow": "message", "name": "words"},
+    ],
+    "rate": [{"seconds": 60, "count_max": 6}],
+}
+
+
+def test_a_window_is_used_up_and_says_what_is_left(api: httpx.Client) -> None:
+    made = api.post("/v1/keys", json={"name": "windowed", "curve": "secp256k1", "policy": WINDOWED}).json()
+    path = f"/v1/keys/{made['id']}"
+    assert api.post(f"{path}/sign", json=transaction(FRIEND, 5_000_000)).status_code == 200
+    evaluated = api.post(f"{path}/policy/evaluate", json=transaction(FRIEND, 5_000_000)).json()
+    assert not evaluated["allowed"]
+    assert {each["window"]: (each["amount"], each["limit"], each["left"]) for each in evaluated["windows"]} == {
+        "rate/60": ("1", "6", "5"),
+        "payout/USDC/3600": ("5000000", "8000000", "3000000"),
+    }
+    refused = api.post(f"{path}/sign", json=transaction(FRIEND, 5_000_000))
+    assert (refused.status_code, refused.json()["code"]) == (403, "WINDOW_EXCEEDED")
+    assert "Rule payout's window for USDC is used up" in refused.json()["detail"]
+    assert "3 USDC is left, and this is 5 USDC" in refused.json()["detail"]
+    assert api.post(f"{path}/sign", json=transaction(FRIEND, 3_000_000)).status_code == 200
+    items = [{"kind": "message", "payload": {"text": str(number)}} for number in range(6)]
+    results = api.post(f"{path}/sign-batch", json={"items": items}).json()["items"]
+    assert sum(each["signature"] is not None for each in results) == 4, "six signatures in any minute"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"rate": [{"seconds": 59, "count_max": 1}]}, "policy.rate"),
+        ({"rate": [{"seconds": 60, "count_max": 1}, {"seconds": 60, "count_max": 2}]}, "stands there twice"),
+        ({"rules": [POLICY["rules"][0] | {"windows": [{"seconds": 60, "amount_max": "0.0000001"}]}]}, "6 decimals"),  # type: ignore[index, operator]
+    ],
+)
+def test_windows_that_cannot_be_meant_are_refused(api: httpx.Client, change: dict[str, Any], says: str) -> None:
+    answer = api.post("/v1/keys", json={"name": "x", "curve": "secp256k1", "policy": POLICY | change})
+    assert answer.status_code in (400, 422)
+    assert says in answer.text

@@ -62,6 +62,7 @@ from nsl_client.model import (
     Tenant,
     Transaction,
     TreeHead,
+    WindowLeft,
 )
 
 __all__ = [
@@ -116,4 +117,5 @@ __all__ = [
     "Unauthenticated",
     "Unavailable",
     "Unprocessable",
+    "WindowLeft",
 ]

@@ -142,6 +142,16 @@ class Objection(msgspec.Struct, frozen=True):
     reason: str
 
 
+class WindowLeft(msgspec.Struct, frozen=True):
+    """A window of the policy that it counts in, and how much is left; in signatures or an asset's smallest units."""
+
+    window: str
+    seconds: int
+    amount: str
+    limit: str
+    left: str
+
+
 class Evaluation(msgspec.Struct, frozen=True):
     """``decoded``: what the enclave understands; ``would_change``: for each reason, what would."""
 
@@ -151,6 +161,7 @@ class Evaluation(msgspec.Struct, frozen=True):
     would_change: list[str]
     rules: list[str]
     policy_hash: str
+    windows: list[WindowLeft] = []
 
 
 class Signature(msgspec.Struct, frozen=True):

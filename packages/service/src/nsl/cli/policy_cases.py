@@ -1,6 +1,6 @@
 """Cases that a policy is tested on: requests to sign, and what is to come of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, assert_never
 
@@ -17,15 +17,19 @@ from nsl_protocol.enclave.signable import (
     SignTypedData,
 )
 from nsl_protocol.errors import CodecError
-from nsl_protocol.policy.decision import decide, summary
-from nsl_protocol.policy.document import Kind, Policy
+from nsl_protocol.policy.decision import Decision, Objection, decide, summary, too_much
+from nsl_protocol.policy.document import Amount, Kind, Policy, units
 from nsl_protocol.policy.reading import meaning_of
 
 ALLOW = "allow"
 
 
 class Case(Struct, frozen=True, forbid_unknown_fields=True):
-    """``payload``: text of a message, hex of a digest or transaction, the document of typed data."""
+    """
+    Attributes:
+        payload: text of a message, hex of a digest or transaction, the document of typed data.
+        spent: of which window how much is used up by then: ``rate/SECONDS``, or ``RULE/SYMBOL/SECONDS`` in the asset.
+    """
 
     name: str
     kind: Kind
@@ -34,6 +38,7 @@ class Case(Struct, frozen=True, forbid_unknown_fields=True):
     at: datetime
     expect: str
     network: int = 0
+    spent: dict[str, Amount] = {}
 
 
 class Outcome(Struct, frozen=True):
@@ -69,9 +74,22 @@ def _outcomes(policy: Policy, document: bytes) -> Iterator[Outcome]:
         except (CodecError, ValueError, TypeError) as error:
             raise CodecError(f"{case.name}: {error}", field="cases") from error
         found = decide(policy, meaning, int(case.at.timestamp()))
-        got = ", ".join(dict.fromkeys(each.code for each in found.objections)) or ALLOW
-        why = " ".join(f"{each.reason} {each.would_change}" for each in found.objections) or ", ".join(found.rules)
+        try:
+            objections = [*found.objections, *_used_up(policy, found, case.spent)]
+        except CodecError as error:
+            raise CodecError(f"{case.name}: {error}", field="cases") from error
+        got = ", ".join(dict.fromkeys(each.code for each in objections)) or ALLOW
+        why = " ".join(f"{each.reason} {each.would_change}" for each in objections) or ", ".join(found.rules)
         yield Outcome(case.name, case.expect, got, summary(policy, meaning), why)
+
+
+def _used_up(policy: Policy, found: Decision, spent: Mapping[str, str]) -> Iterator[Objection]:
+    for spend in found.spends:
+        part = spend.counter.split("/")
+        decimals = policy.assets[part[1]].decimals if part[1] in policy.assets else 0
+        left = spend.limit - units(spent.get(spend.counter, "0"), decimals)
+        if left < spend.amount:
+            yield too_much(policy, spend, left)
 
 
 def _signable(case: Case) -> Signable:

@@ -44,6 +44,8 @@ _MOVED: Final = _LOST | {"PATH_WRONG", "BEHIND"}
 _OVER: Final = frozenset({"OTHER_EPOCH", "NOT_CERTIFIED"})
 #: somebody has made this change hold before: a host that ended before it could write that down, or another one
 _ENTERED: Final = "ALREADY_REGISTERED"
+#: its clock is not the others'
+_APART: Final = "CLOCK_APART"
 _ATTEMPTS: Final = 6
 _PAUSE_SECONDS: Final = 0.02
 #: others come first while it waits, and each of theirs is carried
@@ -272,7 +274,9 @@ class Register:
             others = [each for each in self._replicas if each is not replica]
             answers = await asyncio.gather(*(self._quietly(each, GrantLease(certificate, asked)) for each in others))
             granted = tuple(answer for answer in answers if isinstance(answer, Lease))
-            await self._quietly(replica, TakeLease(certificate, asked.nonce, granted))
+            taken = await self._quietly(replica, TakeLease(certificate, asked.nonce, granted))
+            if isinstance(taken, Refused) and taken.code == _APART:
+                _log.warning("key enclave given no lease", code=taken.code, error=taken.reason)
 
     async def _heads(self) -> list[HeadShown]:
         shown = [answer for answer in await self._all(GetHead()) if isinstance(answer, HeadShown)]

@@ -32,8 +32,10 @@ ON CONFLICT (position) DO UPDATE SET hash = excluded.hash, leaf = excluded.leaf
 SELECT wrapped, next_wrapped FROM key_ledgers WHERE key_id = %(key_id)s
 
 -- name: write_ledger_ahead
--- Unless another one follows already, or another one was followed meanwhile.
-INSERT INTO key_ledgers AS l (key_id, tenant_id, next_wrapped) VALUES (%(key_id)s, %(tenant_id)s, %(following)s)
+-- Unless another one follows already, or the present one is another.
+INSERT INTO key_ledgers AS l (key_id, tenant_id, next_wrapped)
+SELECT %(key_id)s, %(tenant_id)s, %(following)s
+WHERE %(present)s::bytea IS NULL OR EXISTS (SELECT FROM key_ledgers e WHERE e.key_id = %(key_id)s)
 ON CONFLICT (key_id) DO UPDATE SET next_wrapped = excluded.next_wrapped
 WHERE l.next_wrapped IS NULL AND l.wrapped IS NOT DISTINCT FROM %(present)s
 

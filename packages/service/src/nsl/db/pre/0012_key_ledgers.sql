@@ -1,8 +1,8 @@
 -- What each key has spent of its policy's windows (decision 15 in docs/adr), as the key enclave wrapped it. What follows
 -- is written down before the register of keys has it; whoever finds it carries it to its end.
 CREATE TABLE key_ledgers (
-    key_id uuid PRIMARY KEY REFERENCES keys,
-    tenant_id uuid NOT NULL REFERENCES tenants,
+    key_id uuid PRIMARY KEY,
+    tenant_id uuid NOT NULL,
     -- NULL until the first edition holds.
     wrapped bytea,
     next_wrapped bytea

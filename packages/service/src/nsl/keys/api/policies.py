@@ -29,6 +29,20 @@ class ObjectionView(msgspec.Struct, frozen=True):
     reason: str
 
 
+class WindowView(msgspec.Struct, frozen=True):
+    """A window that it counts in. ``amount``, ``limit`` and ``left``: signatures, or the asset's smallest units.
+
+    ``window``: ``rate/SECONDS``, or ``RULE/ASSET/SECONDS``. There may be more left: what an enclave has taken in
+    advance counts as spent until it gives it back.
+    """
+
+    window: str
+    seconds: int
+    amount: str
+    limit: str
+    left: str
+
+
 class EvaluationView(msgspec.Struct, frozen=True):
     """``decoded``: what the enclave understands; ``rules``: those that allow it; ``would_change``: for each reason."""
 
@@ -38,6 +52,7 @@ class EvaluationView(msgspec.Struct, frozen=True):
     would_change: list[str]
     rules: list[str]
     policy_hash: str
+    windows: list[WindowView]
 
 
 @get("/v1/keys/{key_id:uuid}/policy", operation_id="getKeyPolicy", summary="What a key may sign", tags=["keys"])
@@ -69,6 +84,7 @@ async def evaluate_policy(
         would_change=[each.would_change for each in found.objections],
         rules=list(found.rules),
         policy_hash=found.policy,
+        windows=[WindowView(each.counter, each.seconds, each.amount, each.limit, each.left) for each in found.windows],
     )
 
 
