@@ -35,6 +35,7 @@ SECONDS_MAX = 6
 WRAPPED_UNDER = """
     SELECT substring(wrapped FROM 1 FOR 5) FROM key_versions
     UNION SELECT substring(wrapped FROM 1 FOR 5) FROM token_keys
+    UNION SELECT substring(wrapped FROM 1 FOR 5) FROM key_ledgers
 """
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -137,7 +138,9 @@ def root(stack: Stack, act: str, *more: str) -> Any:
 
 async def test_the_root_is_replaced_while_signing_goes_on(stack: Stack, client: AsyncClient) -> None:
     await leased(stack)
-    keys = [await client.keys.create(f"k{number}", "ed25519") for number in range(40)]
+    counted = {"rate": [{"seconds": 60, "count_max": 1_000_000}]}
+    policies = [counted if number % 2 else None for number in range(40)]
+    keys = [await client.keys.create("k", "ed25519", policy=policy) for policy in policies]
     going_on, answered = True, 0
 
     async def load(key: Key) -> None:
