@@ -10,7 +10,7 @@ ARGS ?=
 
 .PHONY: help
 help: ## this text
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 .tools/bin/uv:
 	@echo "uv is not installed: putting our own copy under .tools"
@@ -32,6 +32,10 @@ run: $(STAMP) ## install, start the whole layer and let the guided tour move rea
 .PHONY: test
 test: $(STAMP) ## every test, on real nodes and a real PostgreSQL
 	@$(RUN) pytest $(ARGS)
+
+.PHONY: test-long
+test-long: $(STAMP) ## the tests that have a longer form, in that
+	@NSL_TEST_LONG=1 $(RUN) pytest $(or $(ARGS),$(shell grep -rlE "support.long import|mark.long" tests --include=test_*.py))
 
 .PHONY: check
 check: $(STAMP) ## format, lint, types, import directions and house rules

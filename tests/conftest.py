@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.live import live  # noqa: F401 - a fixture for every folder of tests
+from tests.support.long import LONG
 
 OUTSIDE = "../shared"
 
@@ -22,6 +23,13 @@ os.environ["PYTEST_DEBUG_TEMPROOT"] = str(TEMPORARY)
 def pytest_unconfigure() -> None:
     """Nothing of a run stays behind."""
     shutil.rmtree(TEMPORARY, ignore_errors=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What is marked ``long`` takes minutes, and has its own command."""
+    left_out = [] if LONG else [each for each in items if each.get_closest_marker("long")]
+    items[:] = [each for each in items if each not in left_out]
+    config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.hookimpl(wrapper=True)

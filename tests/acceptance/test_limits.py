@@ -48,6 +48,7 @@ def most_in_a_minute(moments: list[float]) -> int:
     return most
 
 
+@pytest.mark.long
 @pytest.mark.timeout(200)
 async def test_three_replicas_keep_one_limit_and_leave_it_to_the_one_that_is_busy(tmp_path: Path) -> None:
     async with redis_server(tmp_path) as server:

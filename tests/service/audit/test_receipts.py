@@ -29,6 +29,7 @@ from tests.enclave.replica import MRENCLAVE, PROVISIONING
 from tests.service.audit.payloads import PAYLOADS, payload
 from tests.service.keys.carried import Bench, benched, caller
 from tests.support.drivers import postgres
+from tests.support.long import examples
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 SIMULATION = PROVISIONING.root_der.hex()
@@ -273,7 +274,9 @@ async def test_a_receipt_with_any_field_changed_is_refused(found: dict[str, Rece
     pinned = trust(next(iter(whole.values())))
     refusals: dict[str, int] = {}
 
-    @settings(max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @settings(
+        max_examples=examples(10_000, 1_500), deadline=None, suppress_health_check=list(HealthCheck), database=None
+    )
     @given(changed(documents))
     def check(made: tuple[int, Any]) -> None:
         try:
