@@ -58,6 +58,9 @@ def _user(world: "World") -> str:
     return world.member()
 
 
+AES = {"key_id": lambda w: w.secret_key("aes-256-gcm")}
+HMAC = {"key_id": lambda w: w.secret_key("hmac-sha256")}
+
 CALLS: dict[str, Call] = {
     # the provider, for people
     "userinfo": Call(),
@@ -150,6 +153,14 @@ CALLS: dict[str, Call] = {
     "getKeyPolicy": Call({"key_id": lambda w: w.key()}, own=True),
     "evaluatePolicy": Call({"key_id": lambda w: w.key()}, MESSAGE, own=True),
     "signBatch": Call({"key_id": lambda w: w.key()}, {"items": [MESSAGE]}, own=True),
+    "encrypt": Call(AES, {"plaintext": "eA=="}, own=True),
+    "encryptBatch": Call(AES, {"items": [{"plaintext": "eA=="}]}, own=True),
+    "decrypt": Call(AES, {"ciphertext": "eA=="}, own=True, reached=422),
+    "decryptBatch": Call(AES, {"items": [{"ciphertext": "eA=="}]}, own=True),
+    "generateDataKey": Call(AES, {"show": False}, own=True),
+    "mac": Call(HMAC, {"data": "eA=="}, own=True),
+    "macBatch": Call(HMAC, {"items": [{"data": "eA=="}]}, own=True),
+    "verifyMac": Call(HMAC, {"data": "eA==", "mac": "00" * 20 + "AAA="}, own=True),
     "disableKey": Call({"key_id": lambda w: w.key()}, own=True),
     "enableKey": Call({"key_id": lambda w: w.key()}, own=True),
     "destroyKey": Call({"key_id": lambda w: w.key()}, {"wait_days": 7}, own=True),

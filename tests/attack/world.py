@@ -118,6 +118,9 @@ class World:
     def key(self) -> str:
         return str(self._make("/v1/keys", CALLS["createKey"].json(self))["id"])
 
+    def secret_key(self, curve: str) -> str:
+        return str(self._make("/v1/keys", {"name": "x", "curve": curve})["id"])
+
     def exportable_key(self) -> str:
         body = CALLS["createKey"].json(self) | {"exportable": True, "export_recipients": [RECIPIENT]}
         return str(self._make("/v1/keys", body)["id"])

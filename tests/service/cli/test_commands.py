@@ -154,6 +154,21 @@ def test_signatures_of_every_kind_that_words_can_give(live: Live) -> None:
     assert live.nsl("keys", "sign", key, "{", "--kind", "typed-data", check=False).returncode == 2
 
 
+def test_secrets_are_encrypted_and_data_authenticated(live: Live, tmp_path: Path) -> None:
+    (tmp_path / "plain").write_bytes(b"top secret")
+    key = live.json("keys", "create", "vault", "--curve", "aes-256-gcm")["id"]
+    sealed, opened = str(tmp_path / "sealed"), str(tmp_path / "opened")
+    live.json("keys", "encrypt", key, "--in", str(tmp_path / "plain"), "--out", sealed, "--context", "c")
+    live.json("keys", "decrypt", key, "--in", sealed, "--out", opened, "--context", "c")
+    assert Path(opened).read_bytes() == b"top secret"
+    assert live.nsl("keys", "decrypt", key, "--in", sealed, check=False).returncode == 1
+    assert live.json("keys", "data-key", key)["ciphertext"]
+    mac_key = live.json("keys", "create", "mac", "--curve", "hmac-sha256")["id"]
+    mac = live.json("keys", "mac", mac_key, "--in", opened)["mac"]
+    assert live.json("keys", "verify-mac", mac_key, mac, "--in", opened)["valid"]
+    assert live.nsl("keys", "verify-mac", mac_key, "00" * 32, "--in", opened, check=False).returncode == 1
+
+
 def test_a_key_is_disabled_enabled_and_its_destruction_undone(live: Live) -> None:
     key = live.json("keys", "create", "short-lived", "--curve", "ed25519")["id"]
     assert live.json("keys", "disable", key)["state"] == "disabled"

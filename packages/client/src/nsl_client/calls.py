@@ -41,7 +41,7 @@ from nsl_protocol.attestation.keys import KeyAttestation
 from nsl_protocol.receipt import Receipt
 
 ChainName = Literal["neo-n3", "neo-x"]
-Curve = Literal["secp256r1", "secp256k1", "ed25519"]
+Curve = Literal["secp256r1", "secp256k1", "ed25519", "aes-256-gcm", "hmac-sha256"]
 
 
 @dataclass(frozen=True)
@@ -118,16 +118,19 @@ def create_key(
     name: str,
     curve: Curve,
     *,
+    usages: Sequence[str] = (),
     policy: Mapping[str, Any] | None = None,
     rotation_days: int | None = None,
     export_recipients: Sequence[str] = (),
     idempotency_key: str | None = None,
 ) -> Call[Key]:
-    """Make a key inside the enclave. secp256r1 pays on Neo N3, secp256k1 on Neo X.
+    """Make a key inside the enclave. secp256r1 pays on Neo N3, secp256k1 on Neo X, aes-256-gcm encrypts.
+
+    ``usages``: what it is for; none: all that a key of the curve can do.
 
     ``export_recipients``: X25519 public keys (hex) that it may ever be exported to; none: it never leaves the enclave.
     """
-    body = _without_none(name=name, curve=curve, usages=["sign"], policy=policy, rotation_days=rotation_days)
+    body = _without_none(name=name, curve=curve, usages=list(usages), policy=policy, rotation_days=rotation_days)
     if export_recipients:
         body |= {"exportable": True, "export_recipients": list(export_recipients)}
     return Call("POST", "/v1/keys", Key, body, idempotency_key=idempotency_key or fresh_key())

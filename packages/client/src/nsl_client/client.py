@@ -5,7 +5,7 @@ import json
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Concatenate, Self
+from typing import Any, Self
 
 import httpx
 
@@ -15,152 +15,25 @@ from nsl_client.clock import wait, wait_async
 from nsl_client.errors import NslError
 from nsl_client.exchange import Flow, NeedToken, Outcome, Pause, Send, Session
 from nsl_client.model import Health, Me, Page, Transaction
+from nsl_client.resources import (
+    AsyncAudit,
+    AsyncClients,
+    AsyncEnclaves,
+    AsyncKeys,
+    AsyncLedger,
+    AsyncTenants,
+    AsyncTransactions,
+    Audit,
+    Clients,
+    Enclaves,
+    Keys,
+    Ledger,
+    Tenants,
+    Transactions,
+)
 
 REQUEST_TIMEOUT_SECONDS = 30.0
 WAIT_TIMEOUT_SECONDS = 120.0
-
-
-# A method is a call that is carried out: written once in ``calls``, bound here to either client. ---------------------
-
-
-class _Resource:
-    def __init__(self, client: "Client") -> None:
-        self._client = client
-
-
-class _AsyncResource:
-    def __init__(self, client: "AsyncClient") -> None:
-        self._client = client
-
-
-def _method[**P, T](build: Callable[P, Call[T]]) -> Callable[Concatenate[_Resource, P], T]:
-    def method(self: _Resource, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return self._client.run(build(*args, **kwargs))
-
-    method.__doc__ = build.__doc__
-    return method
-
-
-def _async_method[**P, T](
-    build: Callable[P, Call[T]],
-) -> Callable[Concatenate[_AsyncResource, P], Coroutine[Any, Any, T]]:
-    async def method(self: _AsyncResource, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self._client.run(build(*args, **kwargs))
-
-    method.__doc__ = build.__doc__
-    return method
-
-
-class Tenants(_Resource):
-    create = _method(calls.create_tenant)
-    list = _method(calls.list_tenants)
-    set_plan = _method(calls.set_plan)
-
-
-class Clients(_Resource):
-    create = _method(calls.create_client)
-    list = _method(calls.list_clients)
-
-
-class Keys(_Resource):
-    create = _method(calls.create_key)
-    list = _method(calls.list_keys)
-    get = _method(calls.get_key)
-    policy = _method(calls.get_key_policy)
-    evaluate = _method(calls.evaluate_policy)
-    disable = _method(calls.disable_key)
-    enable = _method(calls.enable_key)
-    destroy = _method(calls.destroy_key)
-    import_parameters = _method(calls.get_import_parameters)
-    import_key = _method(calls.import_key)
-    export = _method(calls.export_key)
-    attestation = _method(calls.get_key_attestation)
-    sign = _method(calls.sign)
-    sign_batch = _method(calls.sign_batch)
-
-
-class Ledger(_Resource):
-    chains = _method(calls.list_chains)
-    block = _method(calls.get_block)
-    transaction = _method(calls.get_mined)
-    balances = _method(calls.list_balances)
-    fees = _method(calls.get_fees)
-
-
-class Enclaves(_Resource):
-    list = _method(calls.list_enclaves)
-    evidence = _method(calls.get_evidence)
-
-
-class Audit(_Resource):
-    tree_head = _method(calls.get_tree_head)
-    consistency = _method(calls.get_consistency)
-    records = _method(calls.list_records)
-    proof = _method(calls.get_proof)
-    leaves = _method(calls.list_leaves)
-    receipt = _method(calls.get_receipt)
-
-
-class Transactions(_Resource):
-    transfer = _method(calls.create_transfer)
-    get = _method(calls.get_transaction)
-    list = _method(calls.list_transactions)
-
-
-class AsyncTenants(_AsyncResource):
-    create = _async_method(calls.create_tenant)
-    list = _async_method(calls.list_tenants)
-    set_plan = _async_method(calls.set_plan)
-
-
-class AsyncClients(_AsyncResource):
-    create = _async_method(calls.create_client)
-    list = _async_method(calls.list_clients)
-
-
-class AsyncKeys(_AsyncResource):
-    create = _async_method(calls.create_key)
-    list = _async_method(calls.list_keys)
-    get = _async_method(calls.get_key)
-    policy = _async_method(calls.get_key_policy)
-    evaluate = _async_method(calls.evaluate_policy)
-    disable = _async_method(calls.disable_key)
-    enable = _async_method(calls.enable_key)
-    destroy = _async_method(calls.destroy_key)
-    import_parameters = _async_method(calls.get_import_parameters)
-    import_key = _async_method(calls.import_key)
-    export = _async_method(calls.export_key)
-    attestation = _async_method(calls.get_key_attestation)
-    sign = _async_method(calls.sign)
-    sign_batch = _async_method(calls.sign_batch)
-
-
-class AsyncLedger(_AsyncResource):
-    chains = _async_method(calls.list_chains)
-    block = _async_method(calls.get_block)
-    transaction = _async_method(calls.get_mined)
-    balances = _async_method(calls.list_balances)
-    fees = _async_method(calls.get_fees)
-
-
-class AsyncEnclaves(_AsyncResource):
-    list = _async_method(calls.list_enclaves)
-    evidence = _async_method(calls.get_evidence)
-
-
-class AsyncAudit(_AsyncResource):
-    tree_head = _async_method(calls.get_tree_head)
-    consistency = _async_method(calls.get_consistency)
-    records = _async_method(calls.list_records)
-    proof = _async_method(calls.get_proof)
-    leaves = _async_method(calls.list_leaves)
-    receipt = _async_method(calls.get_receipt)
-
-
-class AsyncTransactions(_AsyncResource):
-    transfer = _async_method(calls.create_transfer)
-    get = _async_method(calls.get_transaction)
-    list = _async_method(calls.list_transactions)
 
 
 class Client:

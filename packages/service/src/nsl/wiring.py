@@ -42,7 +42,7 @@ from nsl.identity.service import (
     break_glass,
 )
 from nsl.keys.jobs import KeyLives
-from nsl.keys.service import Keys, Lifecycle, PortableKeys
+from nsl.keys.service import Keys, Lifecycle, PortableKeys, SecretKeys
 from nsl.kit.db import Database
 from nsl.kit.limits import Limiter, LocalLimiter
 from nsl.kit.replicas import Attempts, Bus, LocalAttempts, LocalBus, LocalSingleUse, SingleUse
@@ -123,6 +123,7 @@ async def api(settings: Settings) -> AsyncIterator[Application]:
         services = {
             "keys": keys,
             "portable": PortableKeys(database, enclave, lifecycle),
+            "secrets": SecretKeys(keys, enclave),
             "ledger": ledger,
             "transactions": Transactions(database, found, ledger, keys),
             "attestation": _attestation(settings),

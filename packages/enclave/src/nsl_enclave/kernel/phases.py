@@ -44,6 +44,7 @@ from nsl_protocol.enclave.messages import (
     Unseal,
 )
 from nsl_protocol.enclave.portable import AttestKey, ExportKey
+from nsl_protocol.enclave.symmetric import Use
 
 
 class Phase(StrEnum):
@@ -80,6 +81,7 @@ _WORK: frozenset[type[Message]] = frozenset(
         Evaluate,
         LeaseWindows,
         ReturnWindows,
+        Use,
     }
 )
 _PORTABLE: frozenset[type[Message]] = frozenset({ImportKey, ExportKey, AttestKey})

@@ -1,8 +1,8 @@
 """The keys of this replica: made, changed, opened and signed with, each act with its leaf for the audit log."""
 
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import astuple, replace
+from collections.abc import Callable, Sequence
+from dataclasses import astuple
 from typing import NamedTuple
 
 from msgspec import json
@@ -10,15 +10,16 @@ from msgspec.msgpack import encode
 
 from nsl_enclave.kernel.errors import Refusal
 from nsl_enclave.kme import lifecycle, meaning
-from nsl_enclave.kme.leaves import Leaves
+from nsl_enclave.kme.leaves import Leaves, Order
 from nsl_enclave.kme.portable import policy_in, suitable
-from nsl_enclave.kme.signing import PrivateHalf, new_secret, private_half
+from nsl_enclave.kme.signing import SECRET_CURVES, PrivateHalf, new_secret, private_half
 from nsl_enclave.kme.windows import Lacking, Windows
 from nsl_enclave.kme.wrapping import KeySecret, Wrapping
 from nsl_protocol.enclave.evaluation import Evaluate, Evaluated, ObjectionTo, WindowLeft
 from nsl_protocol.enclave.lifecycle import ChangeKey, KeyChanged
 from nsl_protocol.enclave.messages import (
     CreateKey,
+    Curve,
     KeyCreated,
     Refused,
     Signature,
@@ -32,6 +33,7 @@ from nsl_protocol.enclave.signable import (
     SignN3Transaction,
     SignTypedData,
 )
+from nsl_protocol.enclave.symmetric import UseOrder
 from nsl_protocol.enclave.wrapped import KeyName, WrappedKey
 from nsl_protocol.policy.decision import Decision, Objection, decide, summary, too_much
 from nsl_protocol.policy.document import Kind, Policy
@@ -55,13 +57,15 @@ _KINDS: dict[type[Signable], Kind] = {
 }
 
 
-class _OpenKey:
-    """A key that was opened: its private half, and what it may sign."""
+class OpenKey:
+    """A key that was opened: its private half, what it may sign, and for a secret key the secret itself."""
 
-    __slots__ = ("policy", "policy_by_kind", "policy_hash", "private")
+    __slots__ = ("policy", "policy_by_kind", "policy_hash", "private", "secret")
 
-    def __init__(self, private: PrivateHalf, policy: Policy) -> None:
-        self.private = private
+    def __init__(self, key: KeySecret) -> None:
+        policy, secret = policy_in(key.policy), lifecycle.usable(key)
+        self.private = private_half(key.curve, secret)
+        self.secret = secret if key.curve in SECRET_CURVES else b""
         self.policy = policy
         self.policy_hash = policy.hash
         self.policy_by_kind = policy.by_kind_alone
@@ -86,7 +90,7 @@ class Keyring:
         self._leaves = leaves
         self._windows = windows
         self._now = now
-        self._opened: OrderedDict[tuple[KeyName, bytes], _OpenKey] = OrderedDict()
+        self._opened: OrderedDict[tuple[KeyName, bytes], OpenKey] = OrderedDict()
         self._answered: OrderedDict[bytes, _Answered] = OrderedDict()
 
     def create(self, request: CreateKey) -> KeyCreated:
@@ -118,14 +122,9 @@ class Keyring:
         except Refusal as refusal:
             leaf = None if refusal.code in _NOT_YET else self._leaves.refused(order, request, refusal.code)
             return Refused(refusal.code, refusal.reason, leaf)
-        if decision.spends and not decision.objections:
-            lacking = self._windows.spend(order.name, decision.spends)
-            if lacking is not None and not lacking.sure:
-                return Refused(WINDOW_LEASE_NEEDED, _elsewhere(lacking))
-            if lacking is not None:
-                decision = replace(decision, objections=(_too_much(key.policy, lacking),))
-        if decision.objections:
-            return self._objected(order, request, key, decision)
+        against = self._against(order, request, key, decision)
+        if against is not None:
+            return against
         made, decoded, public_key = key.private.sign(found.data), found.decoded_json(), key.private.public_key
         signature = Signature(
             signature=made.raw,
@@ -143,10 +142,21 @@ class Keyring:
             self._answered.popitem(last=False)
         return signature
 
+    def admit(self, order: UseOrder, kind: Kind, curve: Curve) -> OpenKey | Refused:
+        """The secret key, if it is one of these and may be asked for that."""
+        try:
+            key = self._open(order.name, order.wrapped)
+            _insist_on_curve(key, kind, curve)
+        except Refusal as refusal:
+            leaf = None if refusal.code in _NOT_YET else self._leaves.refused(order, order.id, refusal.code)
+            return Refused(refusal.code, refusal.reason, leaf)
+        decision = decide(key.policy, Meaning(kind, None, None, "", ()), int(self._now()))
+        return self._against(order, order.id, key, decision) or key
+
     def evaluate(self, request: Evaluate) -> Evaluated:
         """What signing would come to. Raises Refusal: the key does not open, or what is to be signed does not parse."""
         secret = self._wrapping.open_key(request.name, request.wrapped).secret
-        key = _OpenKey(_private(secret), policy_in(secret.policy))
+        key = OpenKey(secret)
         found = _meaning(request.what, key)
         understood = meaning_of(request.what, key.private.curve, key.private.public_key)
         decision = decide(key.policy, understood, int(self._now()))
@@ -157,22 +167,32 @@ class Keyring:
         windows = tuple(_said(each) for each in lefts)
         return Evaluated(json.encode(decoded), key.policy_hash, objections, decision.rules, windows)
 
-    def _decided(self, what: Signable, key: _OpenKey) -> Decision:
+    def _decided(self, what: Signable, key: OpenKey) -> Decision:
         """On what ``_meaning`` has parsed; where only its kind matters, that is all that is looked at."""
         if key.policy_by_kind:
             return decide(key.policy, Meaning(_KINDS[type(what)], None, None, "", ()), 0)
         return decide(key.policy, meaning_of(what, key.private.curve, key.private.public_key), int(self._now()))
 
-    def _objected(self, order: SignOrder, request: bytes, key: _OpenKey, decision: Decision) -> Refused:
-        first, parts = decision.objections[0], tuple(dict.fromkeys(each.part for each in decision.objections))
-        reasons = " ".join(f"{each.reason} What would change it: {each.would_change}" for each in decision.objections)
+    def _against(self, order: Order, request: bytes, key: OpenKey, decision: Decision) -> Refused | None:
+        """What speaks against it; None: nothing does, and it has counted."""
+        objections = decision.objections
+        if not objections and decision.spends:
+            lacking = self._windows.spend(order.name, decision.spends)
+            if lacking is not None and not lacking.sure:
+                return Refused(WINDOW_LEASE_NEEDED, _elsewhere(lacking))
+            objections = () if lacking is None else (_too_much(key.policy, lacking),)
+        return self._objected(order, request, key, objections) if objections else None
+
+    def _objected(self, order: Order, request: bytes, key: OpenKey, objections: Sequence[Objection]) -> Refused:
+        first, parts = objections[0], tuple(dict.fromkeys(each.part for each in objections))
+        reasons = " ".join(f"{each.reason} What would change it: {each.would_change}" for each in objections)
         leaf = self._leaves.refused(order, request, first.code, policy=key.policy_hash, rules=parts)
         return Refused(first.code, reasons, leaf)
 
     def keep(self, item: WrappedKey) -> None:
         """The register has exactly this one. Raises Refusal: it is none, or not active."""
         secret = self._wrapping.open_key(item.name, item.wrapped).secret
-        self._opened[item.name, item.wrapped] = _OpenKey(_private(secret), policy_in(secret.policy))
+        self._opened[item.name, item.wrapped] = OpenKey(secret)
         if len(self._opened) > KEYS_KEPT:
             self._opened.popitem(last=False)
 
@@ -185,7 +205,7 @@ class Keyring:
         for place in [each for each in self._opened if name in (None, each[0])]:
             del self._opened[place]
 
-    def _open(self, name: KeyName, wrapped: bytes) -> _OpenKey:
+    def _open(self, name: KeyName, wrapped: bytes) -> OpenKey:
         """The key that exactly this blob is, and that the register was shown to have.
 
         Raises:
@@ -226,8 +246,15 @@ def _private(secret: KeySecret) -> PrivateHalf:
     return private_half(secret.curve, lifecycle.usable(secret))
 
 
-def _meaning(what: Signable, key: _OpenKey) -> meaning.Meaning:
+def _insist_on_curve(key: OpenKey, kind: Kind, curve: Curve) -> None:
+    if key.private.curve is not curve:
+        raise Refusal("WRONG_CURVE", f"For {kind} it takes a key of {curve}; this one is {key.private.curve}.")
+
+
+def _meaning(what: Signable, key: OpenKey) -> meaning.Meaning:
     curve = key.private.curve
+    if curve in SECRET_CURVES:
+        raise Refusal("WRONG_CURVE", f"A key of {curve} signs nothing: encrypt, decrypt or authenticate with it.")
     match what:
         case SignMessage():
             return meaning.of_message(what, curve)

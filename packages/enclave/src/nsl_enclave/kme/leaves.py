@@ -16,9 +16,13 @@ from nsl_protocol.audit.leaves import SALT_BYTES, EnclaveLeaf, commitment, encod
 from nsl_protocol.enclave.fields import MarkedLeaf
 from nsl_protocol.enclave.log import LEAVES_FETCHED_MAX, LEAVES_KEPT_MAX, GetLeaves, LeavesKept
 from nsl_protocol.enclave.messages import SignOrder
+from nsl_protocol.enclave.symmetric import UseOrder
 from nsl_protocol.enclave.wrapped import KeyName
 
 RUN_BYTES = 16
+
+
+type Order = SignOrder | UseOrder
 
 
 class LeafMacs:
@@ -77,14 +81,14 @@ class Leaves:
 
     def refused(
         self,
-        order: SignOrder,
+        order: Order,
         request: bytes,
         code: str,
         *,
         policy: str | None = None,
         rules: tuple[str, ...] = (),
     ) -> MarkedLeaf:
-        """Of a refusal to sign."""
+        """Of a refusal."""
         name = order.name
         leaf = EnclaveLeaf(
             self._run,
@@ -100,6 +104,23 @@ class Leaves:
             code=code,
             policy=policy,
             rules=rules,
+        )
+        return self._made(leaf, bytes(SALT_BYTES))
+
+    def used(self, act: str, order: UseOrder, *, policy: str) -> MarkedLeaf:
+        """Of what a secret key did."""
+        name = order.name
+        leaf = EnclaveLeaf(
+            self._run,
+            self._number,
+            self._unix_ms(),
+            act,
+            id=_text(order.id),
+            tenant=_kept_text(name.tenant),
+            key=_kept_text(name.key),
+            version=name.version,
+            key_number=self._key_number(name.key),
+            policy=policy,
         )
         return self._made(leaf, bytes(SALT_BYTES))
 

@@ -21,6 +21,7 @@ from nsl_enclave.kme.macs import Macs
 from nsl_enclave.kme.portable import Portable
 from nsl_enclave.kme.register import Clock, Register
 from nsl_enclave.kme.state import Root
+from nsl_enclave.kme.symmetric import Symmetric
 from nsl_enclave.kme.tokens import Tokens
 from nsl_enclave.kme.windows import Windows
 from nsl_enclave.kme.wrapping import KeySecret, Opened, Wrapping
@@ -81,7 +82,9 @@ from nsl_protocol.enclave.messages import (
     TokenSigned,
     Unseal,
     Unsealed,
+    Used,
 )
+from nsl_protocol.enclave.symmetric import Use
 from nsl_protocol.enclave.wire import read_call, reply_frame
 from nsl_protocol.enclave.wrapped import WrappedKey, WrappedLedger, WrappedLog, WrappedSecret, WrappedTokenKey
 
@@ -182,6 +185,7 @@ class KeyManagement:
         leaves = Leaves(LeafMacs(root), cluster.now)
         self._windows = Windows(self._wrapping, leaves.run, cluster.steady)
         self._keyring = Keyring(self._wrapping, leaves, self._windows, cluster.now)
+        self._symmetric = Symmetric(self._keyring, leaves)
         self._log = Log(self._wrapping, root, cluster.identifier, cluster.now)
         self._handlers |= {
             CreateKey: self._keyring.create,
@@ -189,6 +193,7 @@ class KeyManagement:
             Evaluate: self._keyring.evaluate,
             AppendLeaves: self._log.append,
             GetLeaves: leaves.kept,
+            Use: self._use,
             LeaseWindows: self._lease_windows,
             ReturnWindows: lambda request: self._windows.give_back(request.name, request.ledger),
         }
@@ -300,6 +305,10 @@ class KeyManagement:
     def _sign(self, request: Sign) -> Signed:
         self._registered().insist_on_lease()
         return Signed(tuple(map(self._keyring.sign, request.orders)))
+
+    def _use(self, request: Use) -> Used:
+        self._registered().insist_on_lease()
+        return self._symmetric.use(request)
 
     def _lease_windows(self, request: LeaseWindows) -> LedgerMade:
         self._registered().insist_on_lease()

@@ -3,6 +3,7 @@
 secp256k1 is libsecp256k1's (OpenSSL is fifteen times slower there); the rest is OpenSSL's.
 """
 
+import hashlib
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,11 +15,14 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_ds
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from nsl_enclave.kernel.clock import random_bytes
+from nsl_enclave.kernel.errors import Refusal
 from nsl_protocol.enclave.messages import Curve
 
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 SECP256K1_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 _WORD_BYTES = 32
+#: what a secret key is told by, with it in a hash: 256 random bits are not found from that
+_CHECK_VALUE = b"nsl-key-check-value-v1\0"
 _PREHASHED_SHA256 = ec.ECDSA(Prehashed(hashes.SHA256()), deterministic_signing=True)
 
 
@@ -78,11 +82,35 @@ class _Ed25519:
         return RawSignature(self._key.sign(data))
 
 
-_KINDS: dict[Curve, type[_Secp256r1 | _Secp256k1 | _Ed25519]] = {
+class _Secret:
+    """A key that encrypts or authenticates, and signs nothing."""
+
+    curve: Curve
+    algorithm = "none"
+
+    def __init__(self, secret: bytes) -> None:
+        self.public_key = hashlib.sha256(_CHECK_VALUE + secret).digest()
+
+    def sign(self, _: bytes) -> RawSignature:
+        raise Refusal("WRONG_CURVE", f"A key of {self.curve} signs nothing.")
+
+
+class _Aes256Gcm(_Secret):
+    curve = Curve.AES_256_GCM
+
+
+class _HmacSha256(_Secret):
+    curve = Curve.HMAC_SHA256
+
+
+_KINDS: dict[Curve, type[_Secp256r1 | _Secp256k1 | _Ed25519 | _Aes256Gcm | _HmacSha256]] = {
     Curve.SECP256R1: _Secp256r1,
     Curve.SECP256K1: _Secp256k1,
     Curve.ED25519: _Ed25519,
+    Curve.AES_256_GCM: _Aes256Gcm,
+    Curve.HMAC_SHA256: _HmacSha256,
 }
+SECRET_CURVES = frozenset({Curve.AES_256_GCM, Curve.HMAC_SHA256})
 _ORDERS = {Curve.SECP256R1: P256_ORDER, Curve.SECP256K1: SECP256K1_ORDER}
 
 
@@ -98,7 +126,7 @@ def is_secret(curve: Curve, secret: bytes) -> bool:
     """Whether the bytes are a private key of the curve."""
     if len(secret) != _WORD_BYTES:
         return False
-    return curve is Curve.ED25519 or 0 < int.from_bytes(secret) < _ORDERS[curve]
+    return curve not in _ORDERS or 0 < int.from_bytes(secret) < _ORDERS[curve]
 
 
 def private_half(curve: Curve, secret: bytes) -> PrivateHalf:

@@ -58,6 +58,7 @@ from nsl_protocol.enclave.membership import (
 )
 from nsl_protocol.enclave.portable import AttestKey, ExportKey, KeyAttested, KeyExported, Recipients
 from nsl_protocol.enclave.signable import Signable
+from nsl_protocol.enclave.symmetric import Product, Use
 from nsl_protocol.enclave.wrapped import (
     KeyName,
     Kid,
@@ -75,9 +76,13 @@ SIGN_ORDERS_MAX = 256
 
 
 class Curve(StrEnum):
+    """What a key is made for; the last two are secret keys, which have no curve and no public half."""
+
     SECP256R1 = "secp256r1"
     SECP256K1 = "secp256k1"
     ED25519 = "ed25519"
+    AES_256_GCM = "aes-256-gcm"
+    HMAC_SHA256 = "hmac-sha256"
 
 
 class TokenKind(StrEnum):
@@ -217,6 +222,7 @@ type Request = (
     | AttestKey
     | LeaseWindows
     | ReturnWindows
+    | Use
 )
 
 
@@ -258,7 +264,10 @@ class Status(Message, frozen=True):
 
 
 class KeyCreated(Message, frozen=True):
-    """``public_key``: compressed SEC1 (33 bytes) for the secp curves, 32 raw bytes for ed25519."""
+    """``public_key``: compressed SEC1 (33 bytes) for the secp curves, 32 raw bytes for ed25519.
+
+    For a secret key 32 bytes that tell it from others and say nothing of it.
+    """
 
     public_key: bytes
     wrapped: bytes
@@ -296,6 +305,12 @@ class Signed(Message, frozen=True):
     """One result for each order, in order."""
 
     results: tuple[Signature | Refused, ...]
+
+
+class Used(Message, frozen=True):
+    """One result for each order, in order."""
+
+    results: tuple[Product | Refused, ...]
 
 
 class TokenKeyCreated(Message, frozen=True):
@@ -358,6 +373,7 @@ type Answer = (
     | KeyExported
     | KeyAttested
     | LedgerMade
+    | Used
 )
 
 

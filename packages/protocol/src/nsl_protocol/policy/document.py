@@ -32,13 +32,18 @@ class Chain(StrEnum):
 
 
 class Kind(StrEnum):
-    """What can be signed."""
+    """What a key can be asked for; what is not about signing is for secret keys."""
 
     MESSAGE = "message"
     DIGEST = "digest"
     N3_TRANSACTION = "n3-transaction"
     EVM_TRANSACTION = "evm-transaction"
     TYPED_DATA = "typed-data"
+    ENCRYPT = "encrypt"
+    DECRYPT = "decrypt"
+    DATA_KEY = "data-key"
+    MAC = "mac"
+    VERIFY_MAC = "verify-mac"
 
 
 class Scope(StrEnum):

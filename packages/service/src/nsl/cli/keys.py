@@ -11,9 +11,10 @@ from nsl.cli.connection import AsJson, Credentials, connect
 from nsl.cli.output import explained, show_list, show_record
 from nsl.cli.policies import read_document
 from nsl.cli.portable import COMMANDS, Recipients
+from nsl.cli.secrets import COMMANDS as SECRET_COMMANDS
 
-app = typer.Typer(no_args_is_help=True, help="Keys in the enclave: make, import, look at, sign, export, destroy.")
-for name, command in COMMANDS.items():
+app = typer.Typer(no_args_is_help=True, help="Keys in the enclave: make, import, sign, encrypt, export, destroy.")
+for name, command in (*COMMANDS.items(), *SECRET_COMMANDS.items()):
     app.command(name)(command)
 
 
@@ -21,6 +22,8 @@ class CurveOption(StrEnum):
     SECP256R1 = "secp256r1"
     SECP256K1 = "secp256k1"
     ED25519 = "ed25519"
+    AES_256_GCM = "aes-256-gcm"
+    HMAC_SHA256 = "hmac-sha256"
 
 
 class KindOption(StrEnum):
@@ -35,7 +38,8 @@ class KindOption(StrEnum):
 def create(
     name: Annotated[str, typer.Argument(help="A name for people; it need not be unique.")],
     curve: Annotated[
-        CurveOption, typer.Option(help="secp256r1 pays on Neo N3, secp256k1 on Neo X, ed25519 signs messages.")
+        CurveOption,
+        typer.Option(help="secp256r1 pays on Neo N3, secp256k1 on Neo X, the last two encrypt and authenticate."),
     ] = CurveOption.SECP256R1,
     policy: Annotated[
         Path | None, typer.Option(help="What it may sign, as JSON; `nsl policy check` reads it first. Fixed for good.")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any, assert_never
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -104,7 +104,8 @@ def _signable(case: Case) -> Signable:
             return SignEvmTransaction(case.network, bytes.fromhex(case.payload))
         case Kind.TYPED_DATA:
             return SignTypedData(msgspec.json.encode(case.payload))
-    assert_never(case.kind)
+        case _:
+            raise CodecError("is nothing to sign: cases are about signatures", field="kind")
 
 
 def _curve(case: Case, public_key: bytes) -> Curve:

@@ -7,6 +7,8 @@ CurveUnsupported    422
 KindUnsuitable      422  this kind of payload is not for this curve, or not for this network
 PolicyUnsuitable    422  the policy cannot be taken
 PayloadUnreadable   422  the enclave cannot parse what it should sign
+CiphertextNotAuthentic 422 not by this key with this context, or changed since
+UsageUnsuitable     422  a key of this curve is not for that
 SigningRefused      403  the enclave will not sign this with this key; carries the enclave's code
 
 Of keys that come from elsewhere or may leave, as the enclave says it:
@@ -48,6 +50,14 @@ class PolicyUnsuitable(Unprocessable):
 
 class PayloadUnreadable(Unprocessable):
     code = "PAYLOAD_UNREADABLE"
+
+
+class CiphertextNotAuthentic(Unprocessable):
+    code = "CIPHERTEXT_NOT_AUTHENTIC"
+
+
+class UsageUnsuitable(Unprocessable):
+    code = "USAGE_UNSUITABLE"
 
 
 class SigningRefused(Denied):

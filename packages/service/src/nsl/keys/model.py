@@ -1,5 +1,6 @@
 """Keys by reference: what they are, what their policy allows, and what may be asked of them. No private part, ever."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -7,6 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from coincurve import PublicKey as Secp256k1PublicKey
+from msgspec.structs import replace
 
 from nsl_protocol.attestation.keys import Origin
 from nsl_protocol.enclave.lifecycle import KeyState
@@ -21,13 +23,34 @@ ROTATION_DAYS: Final = 90
 
 class Usage(StrEnum):
     SIGN = "sign"
+    ENCRYPT = "encrypt"
+    DECRYPT = "decrypt"
+    MAC = "mac"
+    VERIFY = "verify"
 
 
-# What a key of each curve can sign at all; a digest is subject to its policy.
+#: what a key of each curve is for, and what the enclave is asked by whoever uses it so
+USAGES_OF_CURVE: Final = {
+    Curve.SECP256R1: (Usage.SIGN,),
+    Curve.SECP256K1: (Usage.SIGN,),
+    Curve.ED25519: (Usage.SIGN,),
+    Curve.AES_256_GCM: (Usage.ENCRYPT, Usage.DECRYPT),
+    Curve.HMAC_SHA256: (Usage.MAC, Usage.VERIFY),
+}
+KINDS_OF_USAGE: Final = {
+    Usage.ENCRYPT: (Kind.ENCRYPT, Kind.DATA_KEY),
+    Usage.DECRYPT: (Kind.DECRYPT,),
+    Usage.MAC: (Kind.MAC,),
+    Usage.VERIFY: (Kind.VERIFY_MAC,),
+}
+
+# What a key of each curve can be asked for at all; a digest is subject to its policy.
 KINDS_OF_CURVE: Final = {
     Curve.SECP256R1: frozenset({Kind.MESSAGE, Kind.DIGEST, Kind.N3_TRANSACTION}),
     Curve.SECP256K1: frozenset({Kind.MESSAGE, Kind.DIGEST, Kind.EVM_TRANSACTION, Kind.TYPED_DATA}),
     Curve.ED25519: frozenset({Kind.MESSAGE}),
+    Curve.AES_256_GCM: frozenset({Kind.ENCRYPT, Kind.DECRYPT, Kind.DATA_KEY}),
+    Curve.HMAC_SHA256: frozenset({Kind.MAC, Kind.VERIFY_MAC}),
 }
 
 
@@ -71,6 +94,13 @@ class WrappedKey:
 
     key: Key
     wrapped: bytes
+
+
+def policy_for(usages: Sequence[Usage], policy: Policy, curve: Curve) -> Policy:
+    """The policy under which a key is used in these ways alone: by kinds, which the enclave keeps to."""
+    if Usage.SIGN in usages or policy.kinds is not None or set(usages) == set(USAGES_OF_CURVE[curve]):
+        return policy
+    return replace(policy, kinds=tuple(kind for usage in usages for kind in KINDS_OF_USAGE[usage]))
 
 
 def addresses_of(curve: Curve, public_key: bytes) -> dict[str, str]:

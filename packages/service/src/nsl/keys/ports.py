@@ -14,6 +14,7 @@ from nsl_protocol.enclave.membership import Quoted
 from nsl_protocol.enclave.messages import Curve, ImportKey, KeyCreated, Refused, Signature, SignOrder, Status
 from nsl_protocol.enclave.portable import KeyAttested, KeyExported
 from nsl_protocol.enclave.signable import Signable
+from nsl_protocol.enclave.symmetric import Product, UseOrder
 from nsl_protocol.enclave.wrapped import KeyName
 from nsl_protocol.policy.document import Policy
 
@@ -41,6 +42,12 @@ class KeyEnclave(Protocol):
         """What signing would come to. Raises EnclaveRefused, RootReplaced."""
 
     async def sign(self, orders: Sequence[SignOrder]) -> tuple[Signature | Refused, ...]: ...
+
+
+class SecretEnclave(Protocol):
+    """Lets secret keys work."""
+
+    async def use(self, orders: Sequence[UseOrder]) -> tuple[Product | Refused, ...]: ...
 
 
 class PortableEnclave(Protocol):

@@ -1,7 +1,7 @@
 """What the service asks of the key enclave, as calls."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Final, Self
 
@@ -64,9 +64,11 @@ from nsl_protocol.enclave.messages import (
     TokenSigned,
     Unseal,
     Unsealed,
+    Used,
 )
 from nsl_protocol.enclave.portable import AttestKey, ExportKey, KeyAttested, KeyExported
 from nsl_protocol.enclave.signable import Signable
+from nsl_protocol.enclave.symmetric import Product, Use, UseOrder
 from nsl_protocol.enclave.wrapped import KeyName, WrappedKey, WrappedLog, WrappedSecret, WrappedTokenKey
 from nsl_protocol.policy.document import Policy
 
@@ -199,18 +201,28 @@ class EnclaveClient:
 
     async def sign(self, orders: Sequence[SignOrder]) -> tuple[Signature | Refused, ...]:
         """A result for each order, in order. Raises RootReplaced."""
-        results = await self._sign(orders)
+        return await self._each(orders, self._sign)
+
+    async def use(self, orders: Sequence[UseOrder]) -> tuple[Product | Refused, ...]:
+        """A result for each order to a secret key, in order. Raises RootReplaced."""
+        return await self._each(orders, self._use)
+
+    async def _each[O: SignOrder | UseOrder, R](
+        self, orders: Sequence[O], ask: Callable[[Sequence[O]], Awaitable[list[R | Refused]]]
+    ) -> tuple[R | Refused, ...]:
+        """What is answered, after the replica was given what it lacked."""
+        results = await ask(orders)
         for _ in range(_ATTEMPTS):
             again = [place for place, result in enumerate(results) if _is(result, NOT_SHOWN, WINDOW_LEASE_NEEDED)]
             if not again:
                 break
-            items = {_item(orders[place]): results[place] for place in again}
-            refused = await asyncio.gather(*(self._helped(item, lacks) for item, lacks in items.items()))
+            items = {_item(orders[place]): _is(results[place], NOT_SHOWN) for place in again}
+            refused = await asyncio.gather(*(self._helped(item, unseen=unseen) for item, unseen in items.items()))
             for item, why in filter(None, refused):  # its own orders alone
                 for place in [each for each in again if _item(orders[each]) == item]:
                     results[place] = why
                     again.remove(place)
-            for place, result in zip(again, await self._sign([orders[place] for place in again]), strict=True):
+            for place, result in zip(again, await ask([orders[place] for place in again]), strict=True):
                 results[place] = result
         for result in results:
             if isinstance(result, Refused) and result.code == ROOT_UNKNOWN:
@@ -285,10 +297,14 @@ class EnclaveClient:
         answers = [await parts[0]] if len(parts) == 1 else await asyncio.gather(*parts)
         return [result for answer in answers for result in _expect(Signed, answer).results]
 
-    async def _helped(self, item: WrappedKey, lacks: Signature | Refused) -> tuple[WrappedKey, Refused] | None:
+    async def _use(self, orders: Sequence[UseOrder]) -> list[Product | Refused]:
+        answers = await asyncio.gather(*(self._work(Use(tuple(part))) for part in parts_of(orders)))
+        return [result for answer in answers for result in _expect(Used, answer).results]
+
+    async def _helped(self, item: WrappedKey, *, unseen: bool) -> tuple[WrappedKey, Refused] | None:
         """Why the replica cannot be given what it lacks; None: it was."""
         try:
-            if _is(lacks, NOT_SHOWN):
+            if unseen:
                 await self._show(item)
             else:
                 await self._lease(item)
@@ -367,7 +383,7 @@ class EnclaveClient:
             await pause(ATTEND_SECONDS)
 
 
-def _item(order: SignOrder) -> WrappedKey:
+def _item(order: SignOrder | UseOrder) -> WrappedKey:
     return WrappedKey(order.name, order.wrapped)
 
 

@@ -25,7 +25,8 @@ from nsl_client.receipts import PinnedTrust, Verdict, holds, read_trust, verify_
 from nsl_protocol.n3.address import ScriptHash
 
 SCOPES: Final = (
-    "keys:create", "keys:read", "keys:sign", "transactions:create", "transactions:read", "ledger:read",
+    "keys:create", "keys:read", "keys:sign", "keys:encrypt", "keys:decrypt", "transactions:create",
+    "transactions:read", "ledger:read",
 )  # fmt: skip
 TRANSFER_TIMEOUT_SECONDS: Final = 60
 RECEIPT_TIMEOUT_SECONDS: Final = 15

@@ -25,6 +25,8 @@ _IN_WORDS: Final = {
     Scope.KEYS_CREATE.value: "Create keys",
     Scope.KEYS_READ.value: "See keys and their addresses",
     Scope.KEYS_SIGN.value: "Sign with keys, which can move their funds",
+    Scope.KEYS_ENCRYPT.value: "Encrypt with keys",
+    Scope.KEYS_DECRYPT.value: "Decrypt with keys, which shows what they protect",
     Scope.TRANSACTIONS_CREATE.value: "Send transactions",
     Scope.TRANSACTIONS_READ.value: "See transactions",
     Scope.LEDGER_READ.value: "Read the chains",

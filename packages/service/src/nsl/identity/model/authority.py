@@ -31,6 +31,8 @@ class Scope(StrEnum):
     KEYS_CREATE = "keys:create"
     KEYS_READ = "keys:read"
     KEYS_SIGN = "keys:sign"
+    KEYS_ENCRYPT = "keys:encrypt"
+    KEYS_DECRYPT = "keys:decrypt"
     KEYS_MANAGE = "keys:manage"
     KEYS_IMPORT = "keys:import"
     KEYS_EXPORT = "keys:export"
@@ -60,7 +62,7 @@ class Role(StrEnum):
 
 
 _READS: Final = frozenset({Scope.KEYS_READ, Scope.TRANSACTIONS_READ, Scope.LEDGER_READ})
-_KEY_USER: Final = frozenset({Scope.KEYS_READ, Scope.KEYS_SIGN})
+_KEY_USER: Final = frozenset({Scope.KEYS_READ, Scope.KEYS_SIGN, Scope.KEYS_ENCRYPT, Scope.KEYS_DECRYPT})
 
 ROLE_SCOPES: Final[Mapping[str, frozenset[Scope]]] = {
     Role.PLATFORM_ADMIN: frozenset(Scope),

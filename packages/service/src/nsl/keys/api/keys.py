@@ -13,8 +13,8 @@ from msgspec import Meta
 from nsl.identity.model import Caller, Requires, Scope
 from nsl.identity.service import Note
 from nsl.keys.api.views import ExportRecipients, IdempotencyKey, KeysOf, KeyView, Once, recipients, view
-from nsl.keys.errors import CurveUnsupported, SigningRefused
-from nsl.keys.model import ROTATION_DAYS, Usage
+from nsl.keys.errors import CurveUnsupported, SigningRefused, UsageUnsuitable
+from nsl.keys.model import ROTATION_DAYS, USAGES_OF_CURVE, Usage
 from nsl.keys.service import Made, Signed, ToSign, decoded
 from nsl.kit.db import Connection
 from nsl.kit.decoding import Label, Unreadable
@@ -30,7 +30,9 @@ Quota = NamedDependency[SkipValidation[Spend]]
 
 
 class CreateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``curve``: secp256r1 (pays on Neo N3), secp256k1 (pays on Neo X) or ed25519 in this version.
+    """``curve``: secp256r1 (pays on Neo N3), secp256k1 (pays on Neo X), ed25519; aes-256-gcm (encrypts), hmac-sha256.
+
+    ``usages``: what it is for; left out, all that a key of the curve can do. The enclave keeps to it.
 
     ``policy``: what the key may sign; the enclave keeps to it, and it stays as it is.
     ``exportable`` with ``export_recipients``: whom the enclave may ever encrypt the private key to. Fixed from here on.
@@ -38,7 +40,7 @@ class CreateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: Label
     curve: Annotated[str, Meta(max_length=40)]
-    usages: Annotated[tuple[Usage, ...], Meta(min_length=1, max_length=10)] = (Usage.SIGN,)
+    usages: Annotated[tuple[Usage, ...], Meta(max_length=10)] = ()
     policy: Policy | None = None
     rotation_days: Annotated[int, Meta(ge=1, le=3650)] = ROTATION_DAYS
     exportable: bool = False
@@ -122,7 +124,7 @@ async def create_key(
             caller,
             name=data.name,
             curve=curve,
-            usages=tuple(dict.fromkeys(data.usages)),
+            usages=usages_of(data.usages, curve),
             policy=data.policy or Policy(),
             rotation_days=data.rotation_days,
             recipients=named,
@@ -219,6 +221,15 @@ def curve_of(text: str) -> Curve:
         raise CurveUnsupported(f"Keys of this version are {known}, not {text!r}.", field="curve") from None
 
 
+def usages_of(named: tuple[Usage, ...], curve: Curve) -> tuple[Usage, ...]:
+    """Those that are named, or all of the curve. Raises UsageUnsuitable."""
+    can = USAGES_OF_CURVE[curve]
+    unsuitable = [each for each in named if each not in can]
+    if unsuitable:
+        raise UsageUnsuitable(f"A key of {curve} is for {', '.join(can)}, not for {unsuitable[0]}.", field="usages")
+    return tuple(dict.fromkeys(named)) or can
+
+
 def to_sign(request: SignRequest) -> ToSign:
     if request.kind is Kind.TYPED_DATA:
         return ToSign(request.kind, msgspec.json.encode(request.payload))
@@ -271,6 +282,10 @@ def _batch(results: Signed) -> BatchView:
 
 def _batch_item(result: Made | Failure) -> BatchItem:
     if isinstance(result, Failure):
-        code = result.enclave_code if isinstance(result, SigningRefused) else result.code
-        return BatchItem(error=ItemError(code, result.detail))
+        return BatchItem(error=item_error(result))
     return BatchItem(signature=_signature(result))
+
+
+def item_error(failure: Failure) -> ItemError:
+    """Of one item of a batch."""
+    return ItemError(failure.enclave_code if isinstance(failure, SigningRefused) else failure.code, failure.detail)

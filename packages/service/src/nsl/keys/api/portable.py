@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from nsl.identity.model import Caller, Requires, Scope
 from nsl.identity.service import Note
-from nsl.keys.api.keys import curve_of
+from nsl.keys.api.keys import curve_of, usages_of
 from nsl.keys.api.views import ExportRecipients, IdempotencyKey, KeyView, Once, recipients, view
 from nsl.keys.model import ROTATION_DAYS, Usage
 from nsl.keys.service import NewImport, PortableKeys
@@ -54,7 +54,7 @@ class ImportKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     curve: Annotated[str, Meta(max_length=40)]
     wrapping_key: Hex32
     encrypted_key: Annotated[str, Meta(pattern="^([0-9a-f]{2})+$", max_length=2 * ENCRYPTED_BYTES_MAX)]
-    usages: Annotated[tuple[Usage, ...], Meta(min_length=1, max_length=10)] = (Usage.SIGN,)
+    usages: Annotated[tuple[Usage, ...], Meta(max_length=10)] = ()
     policy: Policy | None = None
     rotation_days: Annotated[int, Meta(ge=1, le=3650)] = ROTATION_DAYS
     exportable: bool = False
@@ -119,7 +119,7 @@ async def import_key(
         id=data.id,
         name=data.name,
         curve=curve_of(data.curve),
-        usages=tuple(dict.fromkeys(data.usages)),
+        usages=usages_of(data.usages, curve_of(data.curve)),
         policy=data.policy or Policy(),
         rotation_days=data.rotation_days,
         recipients=recipients(exportable=data.exportable, named=data.export_recipients),

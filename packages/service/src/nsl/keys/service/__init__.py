@@ -2,9 +2,11 @@
 
 from nsl.keys.service.lifecycle import Lifecycle
 from nsl.keys.service.portable import ExportedKey, ImportParameters, NewImport, PortableKeys
+from nsl.keys.service.secrets import Done, SecretKeys
 from nsl.keys.service.signing import Keys, Made, Signed, ToSign, decoded
 
 __all__ = [
+    "Done",
     "ExportedKey",
     "ImportParameters",
     "Keys",
@@ -12,6 +14,7 @@ __all__ = [
     "Made",
     "NewImport",
     "PortableKeys",
+    "SecretKeys",
     "Signed",
     "ToSign",
     "decoded",

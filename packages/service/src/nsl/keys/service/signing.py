@@ -1,7 +1,7 @@
 """Keys: made in the enclave, listed, changed, signed with. What leaves is written down first."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -21,7 +21,7 @@ from nsl.keys.errors import (
     PayloadUnreadable,
     SigningRefused,
 )
-from nsl.keys.model import KINDS_OF_CURVE, Enclave, Key, Usage, WrappedKey, addresses_of
+from nsl.keys.model import KINDS_OF_CURVE, Enclave, Key, Usage, WrappedKey, addresses_of, policy_for
 from nsl.keys.ports import KeyEnclave
 from nsl.keys.service.journal import Journal, Page
 from nsl.keys.service.lifecycle import Lifecycle
@@ -48,7 +48,7 @@ from nsl_protocol.policy.document import Kind, Policy
 KEYS_KEPT_SECONDS: Final = 1.0
 KEYS_KEPT_MAX: Final = 10_000
 _NOT_UNDERSTOOD = frozenset({"NOT_UNDERSTOOD", "WRONG_CURVE", "WRONG_CHAIN"})
-_NOT_REGISTERED = "NOT_REGISTERED"
+NOT_REGISTERED = "NOT_REGISTERED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Made:
 type Signed = list[Made | Failure]
 
 
-class _Replaced(Exception):
+class KeyReplaced(Exception):
     """The register of keys has another edition than the one that was read: it was changed meanwhile, or half."""
 
 
@@ -83,7 +83,7 @@ class Keys:
         self._database = database
         self._enclave = enclave
         self._lifecycle = lifecycle
-        self._journal = Journal(database)
+        self.journal = Journal(database)
         self._cached = cached
         self._kept: OrderedDict[tuple[UUID, UUID], tuple[float, WrappedKey]] = OrderedDict()
 
@@ -106,6 +106,7 @@ class Keys:
             KindUnsuitable: it names a kind that no key of this curve signs.
             RecipientUnsuitable: no key can be encrypted to one of the recipients.
         """
+        policy = policy_for(usages, policy, curve)
         insist_on_suitable(policy, curve)
         key_id = new_id()
         status = await self._enclave.status()
@@ -167,13 +168,23 @@ class Keys:
         Raises:
             KeyUnknown, KeyNotActive: nothing was signed.
         """
+        return await self.with_active(
+            caller.tenant, key_id, lambda wrapped, again: self._sign(caller, wrapped, items, note, again=again)
+        )
+
+    async def with_active[T](self, tenant: UUID, key_id: UUID, act: Callable[[WrappedKey, bool], Awaitable[T]]) -> T:
+        """What is done with a key; once more, and told so, where the edition that was read is not the present one.
+
+        Raises:
+            KeyUnknown, KeyNotActive
+        """
         try:
-            return await self._sign(caller, key_id, items, note)
-        except (RootReplaced, _Replaced, KeyNotActive):
+            return await act(await self._active(tenant, key_id), False)
+        except (RootReplaced, KeyReplaced, KeyNotActive):
             # What was read may be a moment old, or a change of the key left half done.
-            self._kept.pop((caller.tenant, key_id), None)
-            await self._lifecycle.carry(caller.tenant, key_id)
-            return await self._sign(caller, key_id, items, note, again=True)
+            self._kept.pop((tenant, key_id), None)
+            await self._lifecycle.carry(tenant, key_id)
+            return await act(await self._active(tenant, key_id), True)
 
     async def evaluate(self, tenant: UUID, key_id: UUID, item: ToSign) -> Evaluated:
         """What signing would come to: what the enclave understands, and what of the policy speaks against it.
@@ -188,21 +199,18 @@ class Keys:
         try:
             return await self._enclave.evaluate(name, wrapped.wrapped, _signable(key, item))
         except Denied as refused:
-            raise _refusal(Refused(refused.code, refused.detail)) from refused
+            raise failure_of(Refused(refused.code, refused.detail)) from refused
 
     async def _sign(
         self,
         caller: Caller,
-        key_id: UUID,
+        wrapped: WrappedKey,
         items: Sequence[ToSign],
         note: Note[Signed] | None,
         *,
-        again: bool = False,
+        again: bool,
     ) -> Signed:
-        wrapped = await self._wrapped(caller.tenant, key_id)
         key = wrapped.key
-        if key.state is not KeyState.ACTIVE:
-            raise KeyNotActive(f"The key is {key.state}; only an active key signs.")
         name = KeyName(caller.tenant.bytes, key.id.bytes, key.version)
         results: Signed = []
         orders: dict[int, SignOrder] = {}
@@ -213,8 +221,8 @@ class Keys:
             except Failure as failure:
                 results.append(failure)
         answers = await self._enclave.sign(list(orders.values())) if orders else ()
-        if not again and any(isinstance(each, Refused) and each.code == _NOT_REGISTERED for each in answers):
-            raise _Replaced
+        if not again and any(isinstance(each, Refused) and each.code == NOT_REGISTERED for each in answers):
+            raise KeyReplaced
         noted: list[NotedSignature] = []
         leaves = []
         for position, answer in zip(orders, answers, strict=True):
@@ -222,7 +230,7 @@ class Keys:
             if answer.leaf is not None:
                 leaves.append((receipt, caller.tenant, answer.leaf))
             if isinstance(answer, Refused):
-                results[position] = _refusal(answer)
+                results[position] = failure_of(answer)
                 continue
             results[position] = Made(answer, key, receipt)
             request = msgspec.msgpack.encode(orders[position].what)
@@ -232,8 +240,14 @@ class Keys:
             )
         if leaves:
             also = None if note is None or not noted else partial(_told, note, results)
-            await self._journal.keep(caller.tenant, Page(leaves, noted, also))
+            await self.journal.keep(caller.tenant, Page(leaves, noted, also))
         return results
+
+    async def _active(self, tenant: UUID, key_id: UUID) -> WrappedKey:
+        wrapped = await self._wrapped(tenant, key_id)
+        if wrapped.key.state is not KeyState.ACTIVE:
+            raise KeyNotActive(f"The key is {wrapped.key.state}; only an active key is used.")
+        return wrapped
 
     async def _wrapped(self, tenant: UUID, key: UUID) -> WrappedKey:
         place = (tenant, key)
@@ -272,6 +286,8 @@ def _signable(key: Key, item: ToSign) -> Signable:
             return SignN3Transaction(_network(item), item.payload)
         case Kind.EVM_TRANSACTION:
             return SignEvmTransaction(_network(item), item.payload)
+        case _:
+            raise KindUnsuitable(f"{item.kind} is nothing to sign: POST it to the key's own {item.kind}.", field="kind")
 
 
 def _network(item: ToSign) -> int:
@@ -282,7 +298,8 @@ def _network(item: ToSign) -> int:
     return item.network
 
 
-def _refusal(refused: Refused) -> Failure:
+def failure_of(refused: Refused) -> Failure:
+    """What the enclave said, as a failure of this slice."""
     if refused.code in _NOT_UNDERSTOOD:
         return PayloadUnreadable(refused.reason, field="payload")
     if refused.code == KeyNotActive.code:

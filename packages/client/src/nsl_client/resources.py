@@ -1,0 +1,169 @@
+"""What the clients have methods for: each a call that is written once in ``calls``, bound here to either client."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any, Concatenate, Protocol
+
+from nsl_client import calls, secret_keys
+from nsl_client.calls import Call
+
+
+class Runner(Protocol):
+    """Carries a call out."""
+
+    def run[T](self, call: Call[T]) -> T: ...
+
+
+class AsyncRunner(Protocol):
+    """Carries a call out."""
+
+    async def run[T](self, call: Call[T]) -> T: ...
+
+
+class _Resource:
+    def __init__(self, client: Runner) -> None:
+        self._client = client
+
+
+class _AsyncResource:
+    def __init__(self, client: AsyncRunner) -> None:
+        self._client = client
+
+
+def _method[**P, T](build: Callable[P, Call[T]]) -> Callable[Concatenate[_Resource, P], T]:
+    def method(self: _Resource, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._client.run(build(*args, **kwargs))
+
+    method.__doc__ = build.__doc__
+    return method
+
+
+def _async_method[**P, T](
+    build: Callable[P, Call[T]],
+) -> Callable[Concatenate[_AsyncResource, P], Coroutine[Any, Any, T]]:
+    async def method(self: _AsyncResource, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._client.run(build(*args, **kwargs))
+
+    method.__doc__ = build.__doc__
+    return method
+
+
+class Tenants(_Resource):
+    create = _method(calls.create_tenant)
+    list = _method(calls.list_tenants)
+    set_plan = _method(calls.set_plan)
+
+
+class Clients(_Resource):
+    create = _method(calls.create_client)
+    list = _method(calls.list_clients)
+
+
+class Keys(_Resource):
+    create = _method(calls.create_key)
+    list = _method(calls.list_keys)
+    get = _method(calls.get_key)
+    policy = _method(calls.get_key_policy)
+    evaluate = _method(calls.evaluate_policy)
+    disable = _method(calls.disable_key)
+    enable = _method(calls.enable_key)
+    destroy = _method(calls.destroy_key)
+    import_parameters = _method(calls.get_import_parameters)
+    import_key = _method(calls.import_key)
+    export = _method(calls.export_key)
+    attestation = _method(calls.get_key_attestation)
+    sign = _method(calls.sign)
+    sign_batch = _method(calls.sign_batch)
+    encrypt = _method(secret_keys.encrypt)
+    decrypt = _method(secret_keys.decrypt)
+    generate_data_key = _method(secret_keys.generate_data_key)
+    mac = _method(secret_keys.mac)
+    verify_mac = _method(secret_keys.verify_mac)
+
+
+class Ledger(_Resource):
+    chains = _method(calls.list_chains)
+    block = _method(calls.get_block)
+    transaction = _method(calls.get_mined)
+    balances = _method(calls.list_balances)
+    fees = _method(calls.get_fees)
+
+
+class Enclaves(_Resource):
+    list = _method(calls.list_enclaves)
+    evidence = _method(calls.get_evidence)
+
+
+class Audit(_Resource):
+    tree_head = _method(calls.get_tree_head)
+    consistency = _method(calls.get_consistency)
+    records = _method(calls.list_records)
+    proof = _method(calls.get_proof)
+    leaves = _method(calls.list_leaves)
+    receipt = _method(calls.get_receipt)
+
+
+class Transactions(_Resource):
+    transfer = _method(calls.create_transfer)
+    get = _method(calls.get_transaction)
+    list = _method(calls.list_transactions)
+
+
+class AsyncTenants(_AsyncResource):
+    create = _async_method(calls.create_tenant)
+    list = _async_method(calls.list_tenants)
+    set_plan = _async_method(calls.set_plan)
+
+
+class AsyncClients(_AsyncResource):
+    create = _async_method(calls.create_client)
+    list = _async_method(calls.list_clients)
+
+
+class AsyncKeys(_AsyncResource):
+    create = _async_method(calls.create_key)
+    list = _async_method(calls.list_keys)
+    get = _async_method(calls.get_key)
+    policy = _async_method(calls.get_key_policy)
+    evaluate = _async_method(calls.evaluate_policy)
+    disable = _async_method(calls.disable_key)
+    enable = _async_method(calls.enable_key)
+    destroy = _async_method(calls.destroy_key)
+    import_parameters = _async_method(calls.get_import_parameters)
+    import_key = _async_method(calls.import_key)
+    export = _async_method(calls.export_key)
+    attestation = _async_method(calls.get_key_attestation)
+    sign = _async_method(calls.sign)
+    sign_batch = _async_method(calls.sign_batch)
+    encrypt = _async_method(secret_keys.encrypt)
+    decrypt = _async_method(secret_keys.decrypt)
+    generate_data_key = _async_method(secret_keys.generate_data_key)
+    mac = _async_method(secret_keys.mac)
+    verify_mac = _async_method(secret_keys.verify_mac)
+
+
+class AsyncLedger(_AsyncResource):
+    chains = _async_method(calls.list_chains)
+    block = _async_method(calls.get_block)
+    transaction = _async_method(calls.get_mined)
+    balances = _async_method(calls.list_balances)
+    fees = _async_method(calls.get_fees)
+
+
+class AsyncEnclaves(_AsyncResource):
+    list = _async_method(calls.list_enclaves)
+    evidence = _async_method(calls.get_evidence)
+
+
+class AsyncAudit(_AsyncResource):
+    tree_head = _async_method(calls.get_tree_head)
+    consistency = _async_method(calls.get_consistency)
+    records = _async_method(calls.list_records)
+    proof = _async_method(calls.get_proof)
+    leaves = _async_method(calls.list_leaves)
+    receipt = _async_method(calls.get_receipt)
+
+
+class AsyncTransactions(_AsyncResource):
+    transfer = _async_method(calls.create_transfer)
+    get = _async_method(calls.get_transaction)
+    list = _async_method(calls.list_transactions)
