@@ -21,7 +21,7 @@ from nsl.keys.service import Made, ToSign
 from nsl.kit import migrate
 from nsl_protocol.attestation.trust import PinnedTrust
 from nsl_protocol.audit.heads import SignedHead, Witness, cosign, origin, parse_signed_head
-from nsl_protocol.enclave.messages import Curve
+from nsl_protocol.enclave.messages import SIGNING_CURVES, Curve
 from nsl_protocol.errors import CodecError
 from nsl_protocol.policy.document import Policy, read_policy
 from nsl_protocol.receipt import EVIDENCE_SECONDS_MAX, Receipt, Verdict, holds, read_receipt, verify_receipt
@@ -42,7 +42,7 @@ async def receipts(bench: Bench) -> dict[str, Receipt]:
     cluster = bench.enclave.replicas[0].cluster.identifier
     keeper = LogKeeper(bench.worker, bench.enclave, Witnessing(bench.worker, []), origin(cluster))
     made = {}
-    for curve in Curve:
+    for curve in SIGNING_CURVES:
         policy = Policy(blind_signing=curve is not Curve.ED25519)
         key = await bench.keys.create(
             bench.caller, name="k", curve=curve, usages=(Usage.SIGN,), policy=policy, rotation_days=90

@@ -27,6 +27,7 @@ COMMANDS = [
     ("up",), ("faucet",), ("serve",), ("work",), ("migrate",), ("version",), ("admin", "bootstrap"),
     ("admin", "break-glass"), ("login",), ("logout",), ("whoami",), ("verify",),
     ("keys", "create"), ("keys", "list"), ("keys", "get"), ("keys", "sign"),
+    ("keys", "encrypt"), ("keys", "decrypt"), ("keys", "data-key"), ("keys", "mac"), ("keys", "verify-mac"),
     ("keys", "disable"), ("keys", "enable"), ("keys", "destroy"), ("keys", "policy"), ("keys", "evaluate"),
     ("keys", "import"), ("keys", "export"), ("keys", "open-export"), ("keys", "export-recipient"),
     ("keys", "attestation"), ("keys", "verify-attestation"), ("enclave", "trust"),

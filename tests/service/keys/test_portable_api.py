@@ -20,7 +20,7 @@ from nsl_protocol.attestation.trust import PinnedTrust
 from nsl_protocol.cluster.constitution import GENESIS_FILE, Constitution
 from nsl_protocol.cluster.manifest import Program
 from nsl_protocol.enclave.lifecycle import KeyState
-from nsl_protocol.enclave.messages import Curve
+from nsl_protocol.enclave.messages import SIGNING_CURVES, Curve
 from tests.support.service import Service, Tenant
 
 SECRET = bytes(range(1, 33))
@@ -57,7 +57,7 @@ def encrypted(nsl: Client, trust: PinnedTrust, tenant: Tenant, new: NewKey, secr
 # Import ---------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("curve", Curve)
+@pytest.mark.parametrize("curve", SIGNING_CURVES)
 def test_a_key_comes_in_and_signs_and_says_so(nsl: Client, trust: PinnedTrust, tenant: Tenant, curve: Curve) -> None:
     order = encrypted(nsl, trust, tenant, NewKey("from elsewhere", curve.value))
     key = nsl.keys.import_key(order)

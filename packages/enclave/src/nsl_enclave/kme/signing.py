@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from nsl_enclave.kernel.clock import random_bytes
 from nsl_enclave.kernel.errors import Refusal
-from nsl_protocol.enclave.messages import Curve
+from nsl_protocol.enclave.messages import SIGNING_CURVES, Curve
 
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 SECP256K1_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
@@ -110,7 +110,7 @@ _KINDS: dict[Curve, type[_Secp256r1 | _Secp256k1 | _Ed25519 | _Aes256Gcm | _Hmac
     Curve.AES_256_GCM: _Aes256Gcm,
     Curve.HMAC_SHA256: _HmacSha256,
 }
-SECRET_CURVES = frozenset({Curve.AES_256_GCM, Curve.HMAC_SHA256})
+SECRET_CURVES = frozenset(Curve) - set(SIGNING_CURVES)
 _ORDERS = {Curve.SECP256R1: P256_ORDER, Curve.SECP256K1: SECP256K1_ORDER}
 
 

@@ -85,6 +85,9 @@ class Curve(StrEnum):
     HMAC_SHA256 = "hmac-sha256"
 
 
+SIGNING_CURVES = (Curve.SECP256R1, Curve.SECP256K1, Curve.ED25519)
+
+
 class TokenKind(StrEnum):
     """What a token is: the ``typ`` of its header. One kind never passes for another (RFC 8725 section 3.11)."""
 
