@@ -153,6 +153,11 @@ CALLS: dict[str, Call] = {
     "getKeyPolicy": Call({"key_id": lambda w: w.key()}, own=True),
     "evaluatePolicy": Call({"key_id": lambda w: w.key()}, MESSAGE, own=True),
     "signBatch": Call({"key_id": lambda w: w.key()}, {"items": [MESSAGE]}, own=True),
+    "changeKeyPolicy": Call(
+        {"key_id": lambda w: w.key()}, {"policy": {}, "expires_at": 1, "approvals": {}}, own=True, reached=409
+    ),
+    "withdrawKeyPolicy": Call({"key_id": lambda w: w.key()}, own=True, reached=409),
+    "compareKeyPolicy": Call({"key_id": lambda w: w.key()}, {"policy": {}}, own=True),
     "encrypt": Call(AES, {"plaintext": "eA=="}, own=True),
     "encryptBatch": Call(AES, {"items": [{"plaintext": "eA=="}]}, own=True),
     "decrypt": Call(AES, {"ciphertext": "eA=="}, own=True, reached=422),

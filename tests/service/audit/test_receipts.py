@@ -19,6 +19,7 @@ from nsl.identity.model import Caller
 from nsl.keys.model import Kind, Usage
 from nsl.keys.service import Made, ToSign
 from nsl.kit import migrate
+from nsl.kit.clock import unix_seconds
 from nsl_protocol.attestation.trust import PinnedTrust
 from nsl_protocol.audit.heads import SignedHead, Witness, cosign, origin, parse_signed_head
 from nsl_protocol.enclave.messages import SIGNING_CURVES, Curve
@@ -28,6 +29,7 @@ from nsl_protocol.receipt import EVIDENCE_SECONDS_MAX, Receipt, Verdict, holds, 
 from tests.enclave.replica import MRENCLAVE, PROVISIONING
 from tests.service.audit.payloads import PAYLOADS, payload
 from tests.service.keys.carried import Bench, benched, caller
+from tests.support.approving import governed, signed_by_ann
 from tests.support.drivers import postgres
 from tests.support.long import examples
 
@@ -43,7 +45,7 @@ async def receipts(bench: Bench) -> dict[str, Receipt]:
     keeper = LogKeeper(bench.worker, bench.enclave, Witnessing(bench.worker, []), origin(cluster))
     made = {}
     for curve in SIGNING_CURVES:
-        policy = Policy(blind_signing=curve is not Curve.ED25519)
+        policy = governed(Policy(blind_signing=curve is not Curve.ED25519))
         key = await bench.keys.create(
             bench.caller, name="k", curve=curve, usages=(Usage.SIGN,), policy=policy, rotation_days=90
         )
@@ -51,6 +53,10 @@ async def receipts(bench: Bench) -> dict[str, Receipt]:
             (result,) = await bench.keys.sign(bench.caller, key.id, [payload(kind, key.public_key)])
             assert isinstance(result, Made), result
             made[f"{curve} {kind}"] = result
+        # The policy is another one by the time the receipts are asked for.
+        until = unix_seconds() + 60
+        approvals = signed_by_ann(cluster, bench.tenant, key, Policy(), until)
+        await bench.governing.change(bench.caller, key.id, Policy(), expires_at=until, approvals=approvals)
     await keeper.step()
     found = {}
     for name, each in made.items():

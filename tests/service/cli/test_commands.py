@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import time
 from decimal import Decimal
 from pathlib import Path
 
@@ -31,7 +32,8 @@ COMMANDS = [
     ("keys", "disable"), ("keys", "enable"), ("keys", "destroy"), ("keys", "policy"), ("keys", "evaluate"),
     ("keys", "import"), ("keys", "export"), ("keys", "open-export"), ("keys", "export-recipient"),
     ("keys", "attestation"), ("keys", "verify-attestation"), ("enclave", "trust"),
-    ("policy", "check"), ("policy", "test"),
+    ("policy", "check"), ("policy", "test"), ("policy", "approver-key"), ("policy", "approve"),
+    ("policy", "change"), ("policy", "withdraw"), ("policy", "compare"),
     ("audit", "head"), ("audit", "records"), ("audit", "proof"), ("audit", "receipt"), ("audit", "export"),
     ("audit", "monitor"), ("audit", "witness-key"), ("audit", "witness"),
     ("tx", "send"), ("tx", "wait"), ("tx", "get"), ("tx", "list"),
@@ -168,6 +170,32 @@ def test_secrets_are_encrypted_and_data_authenticated(live: Live, tmp_path: Path
     mac = live.json("keys", "mac", mac_key, "--in", opened)["mac"]
     assert live.json("keys", "verify-mac", mac_key, mac, "--in", opened)["valid"]
     assert live.nsl("keys", "verify-mac", mac_key, "00" * 32, "--in", opened, check=False).returncode == 1
+
+
+def test_a_policy_is_changed_by_two_approvers(live: Live, tmp_path: Path) -> None:
+    names = ("ann", "bob")
+    made = {name: live.json("policy", "approver-key", "--out", str(tmp_path / f"{name}.key")) for name in names}
+    policy = {"kinds": ["message"], "approvers": made, "change": {"threshold": 2}}
+    wider = policy | {"kinds": ["message", "digest"], "blind_signing": True}
+    (tmp_path / "policy.json").write_text(json.dumps(policy))
+    (tmp_path / "wider.json").write_text(json.dumps(wider))
+    files = {"curve": "secp256k1", "policy": str(tmp_path / "policy.json")}
+    key = live.json("keys", "create", "governed", *(part for name in files for part in (f"--{name}", files[name])))[
+        "id"
+    ]
+    live.json("keys", "sign", key, "hello")
+    assert live.json("policy", "compare", key, str(tmp_path / "wider.json"))["examined"] == 1
+    expires = str(int(time.time()) + 3600)
+    for name in names:
+        options = ("--name", name, "--key", str(tmp_path / f"{name}.key"), "--expires-at", expires)
+        signed = live.json("policy", "approve", key, str(tmp_path / "wider.json"), *options)
+        (tmp_path / f"{name}.approval").write_text(json.dumps(signed))
+    change = ("policy", "change", key, str(tmp_path / "wider.json"))
+    one = live.nsl(*change, "--approval", str(tmp_path / "ann.approval"), check=False)
+    assert (one.returncode, "TOO_FEW_APPROVALS" in one.stderr) == (1, True)
+    both = [part for name in names for part in ("--approval", str(tmp_path / f"{name}.approval"))]
+    assert live.json(*change, *both)["number"] == 2
+    assert live.json("keys", "sign", key, "00" * 32, "--kind", "digest")["signature"]
 
 
 def test_a_key_is_disabled_enabled_and_its_destruction_undone(live: Live) -> None:

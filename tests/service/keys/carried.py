@@ -19,7 +19,7 @@ from nsl.identity.service import Revocations, Tenancy
 from nsl.keys.errors import KeyNotActive, SigningRefused
 from nsl.keys.jobs import KeyLives
 from nsl.keys.model import Key, Kind, Usage
-from nsl.keys.service import Keys, Lifecycle, Made, PortableKeys, ToSign
+from nsl.keys.service import Governing, Keys, Lifecycle, Made, PortableKeys, ToSign
 from nsl.kit.clock import now
 from nsl.kit.db import Database
 from nsl.kit.replicas import LocalBus
@@ -54,6 +54,7 @@ from nsl_protocol.enclave.messages import (
     SignOrder,
     Status,
 )
+from nsl_protocol.enclave.policies import ChangePolicy, PolicyChanged, SettlePolicy
 from nsl_protocol.enclave.portable import AttestKey, ExportKey, KeyAttested, KeyExported
 from nsl_protocol.enclave.wrapped import KeyName, WrappedKey, WrappedLog
 from nsl_protocol.policy.document import Policy
@@ -107,6 +108,25 @@ class InProcessEnclave:
         if isinstance(answer, Refused):
             raise EnclaveRefused(answer)
         assert isinstance(answer, KeyChanged)
+        return answer
+
+    async def change_policy(
+        self, name: KeyName, wrapped: bytes, policy: Policy, expires_at: int, approvals: Mapping[str, bytes]
+    ) -> PolicyChanged:
+        return self._policy_changed(ChangePolicy(name, wrapped, policy.canonical, expires_at, dict(approvals)))
+
+    async def settle_policy(self, name: KeyName, wrapped: bytes, *, withdrawn: bool) -> PolicyChanged:
+        return self._policy_changed(SettlePolicy(name, wrapped, withdrawn))
+
+    @property
+    def cluster(self) -> bytes:
+        return self.replicas[0].constitution.cluster
+
+    def _policy_changed(self, order: ChangePolicy | SettlePolicy) -> PolicyChanged:
+        answer = self.replicas[0].call(order, client())
+        if isinstance(answer, Refused):
+            raise EnclaveRefused(answer)
+        assert isinstance(answer, PolicyChanged)
         return answer
 
     async def enter_key(self, name: KeyName, wrapped: bytes) -> None:
@@ -191,15 +211,22 @@ class Bench:
     @property
     def lives(self) -> KeyLives:
         """As the worker has it."""
-        return KeyLives(self.worker, Lifecycle(self.worker, self.enclave))
+        lifecycle = Lifecycle(self.worker, self.enclave)
+        governing = Governing(self.worker, self.enclave, lifecycle, Keys(self.worker, self.enclave, lifecycle))
+        return KeyLives(self.worker, lifecycle, governing)
 
-    async def new_key(self, *recipients: bytes) -> Key:
+    @property
+    def governing(self) -> Governing:
+        """As the API has it."""
+        return Governing(self.app, self.enclave, self.lifecycle, self.keys)
+
+    async def new_key(self, *recipients: bytes, policy: Policy | None = None) -> Key:
         return await self.keys.create(
             self.caller,
             name="k",
             curve=Curve.ED25519,
             usages=(Usage.SIGN,),
-            policy=Policy(),
+            policy=policy or Policy(),
             rotation_days=90,
             recipients=recipients,
         )

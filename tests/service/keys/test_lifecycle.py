@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -22,13 +21,14 @@ from nsl.keys.model import Key, Kind
 from nsl.keys.service import Lifecycle, Made, ToSign
 from nsl.kit import migrate
 from nsl.kit.clock import now, pause
-from nsl.kit.db import Connection, Database
+from nsl.kit.db import Database
 from nsl_protocol.attestation.binding import Purpose
 from nsl_protocol.cluster.custody import Act
 from nsl_protocol.enclave.lifecycle import DAY_SECONDS, KeyChange, KeyState
 from nsl_protocol.enclave.membership import Founded, GetQuote, Quoted, RotateRoot
 from tests.enclave.ceremonies import NONCE, approved
 from tests.service.keys.carried import Bench, benched
+from tests.service.keys.crashing import Crash, Crashing
 from tests.support.drivers import postgres
 
 WEEK = 7 * DAY_SECONDS
@@ -165,40 +165,6 @@ async def test_a_change_that_was_tampered_with_holds_no_other_key_up(
 # Crashes --------------------------------------------------------------------------------------------------------------
 
 
-class Crash(Exception):
-    """The process ends here."""
-
-
-class Crashing:
-    """Counts what a process does, and ends it before or after the ``at``-th time."""
-
-    def __init__(self, bench: Bench, at: int, *, after: bool) -> None:
-        self._bench, self._at, self._after, self._count = bench, at, after, 0
-
-    @asynccontextmanager
-    async def step(self) -> AsyncIterator[None]:
-        self._count += 1
-        now = self._count == self._at
-        if now and not self._after:
-            raise Crash
-        yield
-        if now:
-            raise Crash
-
-    @asynccontextmanager
-    async def transaction(self, tenant: UUID | None = None) -> AsyncIterator[Connection]:
-        async with self.step(), self._bench.app.transaction(tenant) as connection:
-            yield connection
-
-    async def change_key(self, *arguments: Any) -> Any:
-        async with self.step():
-            return await self._bench.enclave.change_key(*arguments)
-
-    async def enter_key(self, *arguments: Any) -> None:
-        async with self.step():
-            await self._bench.enclave.enter_key(*arguments)
-
-
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("by", ["worker", "next request", "signer"])
 async def test_a_change_that_was_left_half_done_is_carried_to_its_end(
@@ -285,7 +251,9 @@ async def test_who_writes_a_change_down_and_who_ends_one_do_not_wait_for_each_ot
     dying = Crashing(bench, 6, after=False)
     with pytest.raises(Crash):
         await Lifecycle(dying, dying).change(bench.tenant, "a", key.id, KeyChange.DISABLE)  # type: ignore[arg-type]
-    another = store.PendingChange(uuid4(), key.id, 1, bytes(30), KeyState.DISABLED, None, "b")
+    another = store.PendingChange(
+        uuid4(), key.id, 1, bytes(30), KeyState.DISABLED, None, "b", "key.disabled", key.policies
+    )
     async with bench.app.transaction(bench.tenant) as connection:
         await store.lock(connection, key.id)
         ending = asyncio.create_task(bench.lifecycle.carry(bench.tenant, key.id))

@@ -132,7 +132,9 @@ async def test_a_change_that_was_left_half_done_is_carried_before_anything_is_sa
     key = await bench.new_key()
     name = KeyName(bench.tenant.bytes, key.id.bytes, 1)
     made = await bench.enclave.change_key(name, wrapped(bench, key), KeyChange.DISABLE)
-    pending = store.PendingChange(new_id(), key.id, 1, made.wrapped, made.state, None, "somebody")
+    pending = store.PendingChange(
+        new_id(), key.id, 1, made.wrapped, made.state, None, "somebody", "key.disabled", key.policies
+    )
     async with bench.app.transaction(bench.tenant) as connection:
         await store.insert_change(connection, bench.tenant, pending, now())
     await bench.enclave.enter_key(name, made.wrapped)  # and here the API died
@@ -150,6 +152,7 @@ async def test_a_key_comes_in_once(bench: Bench) -> None:
     assert bench.audited(key) == [("key.imported", bench.caller.subject)]
     bench.owner("DELETE FROM signatures WHERE key_id = %s", key.id)
     bench.owner("DELETE FROM key_versions WHERE key_id = %s", key.id)
+    bench.owner("DELETE FROM key_policies WHERE key_id = %s", key.id)
     bench.owner("DELETE FROM keys WHERE id = %s", key.id)
     with pytest.raises(ImportIdTaken):  # by the register, whatever the database has forgotten
         await bench.portable.import_key(bench.caller, new)

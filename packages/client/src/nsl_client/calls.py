@@ -18,7 +18,6 @@ from nsl_client.model import (
     ClientSecret,
     Consistency,
     EnclaveInfo,
-    Evaluation,
     Evidence,
     ExportedKey,
     Fees,
@@ -26,7 +25,6 @@ from nsl_client.model import (
     ImportOrder,
     ImportParameters,
     Key,
-    KeyPolicy,
     Leaf,
     Me,
     Mined,
@@ -36,6 +34,11 @@ from nsl_client.model import (
     Tenant,
     Transaction,
     TreeHead,
+)
+from nsl_client.policies import (
+    Evaluation,
+    KeyPolicy,
+    PolicyComparison,
 )
 from nsl_protocol.attestation.keys import KeyAttestation
 from nsl_protocol.receipt import Receipt
@@ -139,6 +142,31 @@ def create_key(
 def get_key_policy(key_id: str) -> Call[KeyPolicy]:
     """What a key may sign, and the policy's hash."""
     return Call("GET", f"/v1/keys/{quote(key_id, safe='')}/policy", KeyPolicy)
+
+
+def change_policy(
+    key_id: str,
+    policy: Mapping[str, Any],
+    *,
+    expires_at: int,
+    approvals: Mapping[str, str],
+    idempotency_key: str | None = None,
+) -> Call[Key]:
+    """Put another policy in place. ``approvals``: by approver, as ``nsl_client.governance.approve`` signs."""
+    body = {"policy": dict(policy), "expires_at": expires_at, "approvals": dict(approvals)}
+    path = f"/v1/keys/{quote(key_id, safe='')}/policy"
+    return Call("PUT", path, Key, body, idempotency_key=idempotency_key or fresh_key())
+
+
+def withdraw_policy(key_id: str, *, idempotency_key: str | None = None) -> Call[Key]:
+    """Let the policy that waits wait no more."""
+    return _change_key(key_id, "policy/withdraw", None, idempotency_key)
+
+
+def compare_policy(key_id: str, policy: Mapping[str, Any], *, last: int = 100) -> Call[PolicyComparison]:
+    """What another policy would have said to the key's latest signatures."""
+    body = {"policy": dict(policy), "last": last}
+    return Call("POST", f"/v1/keys/{quote(key_id, safe='')}/policy/compare", PolicyComparison, body, repeats=True)
 
 
 def evaluate_policy(

@@ -127,43 +127,6 @@ class ExportedKey(msgspec.Struct, frozen=True):
     encrypted_key: str
 
 
-class KeyPolicy(msgspec.Struct, frozen=True):
-    """``hash``: SHA-256 of the policy's one encoding, by which leaves and receipts name it."""
-
-    hash: str
-    policy: dict[str, Any]
-
-
-class Objection(msgspec.Struct, frozen=True):
-    """``part``: the rule, or the part of the policy."""
-
-    code: str
-    part: str
-    reason: str
-
-
-class WindowLeft(msgspec.Struct, frozen=True):
-    """A window of the policy that it counts in, and how much is left; in signatures or an asset's smallest units."""
-
-    window: str
-    seconds: int
-    amount: str
-    limit: str
-    left: str
-
-
-class Evaluation(msgspec.Struct, frozen=True):
-    """``decoded``: what the enclave understands; ``would_change``: for each reason, what would."""
-
-    allowed: bool
-    decoded: dict[str, Any]
-    reasons: list[Objection]
-    would_change: list[str]
-    rules: list[str]
-    policy_hash: str
-    windows: list[WindowLeft] = []
-
-
 class Signature(msgspec.Struct, frozen=True):
     """``signature`` is r‖s as hex, with v appended for secp256k1."""
 

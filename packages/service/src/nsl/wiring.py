@@ -42,7 +42,7 @@ from nsl.identity.service import (
     break_glass,
 )
 from nsl.keys.jobs import KeyLives
-from nsl.keys.service import Keys, Lifecycle, PortableKeys, SecretKeys
+from nsl.keys.service import Governing, Keys, Lifecycle, PortableKeys, SecretKeys
 from nsl.kit.db import Database
 from nsl.kit.limits import Limiter, LocalLimiter
 from nsl.kit.replicas import Attempts, Bus, LocalAttempts, LocalBus, LocalSingleUse, SingleUse
@@ -124,6 +124,7 @@ async def api(settings: Settings) -> AsyncIterator[Application]:
             "keys": keys,
             "portable": PortableKeys(database, enclave, lifecycle),
             "secrets": SecretKeys(keys, enclave),
+            "governing": Governing(database, enclave, lifecycle, keys),
             "ledger": ledger,
             "transactions": Transactions(database, found, ledger, keys),
             "attestation": _attestation(settings),
@@ -298,10 +299,12 @@ async def work(settings: Settings) -> None:
         witnesses = [await stack.enter_async_context(HttpWitness(witness, url)) for witness, url in settings.witnesses]
         witnessing = Witnessing(database, witnesses)
         log_origin = origin(trust(settings).constitution().cluster)
+        lifecycle = Lifecycle(database, enclave)
+        governing = Governing(database, enclave, lifecycle, Keys(database, enclave, lifecycle))
         steps = {
             "audit": LogKeeper(database, enclave, witnessing, log_origin).step,
             "witnesses": witnessing.step,
-            "keys": KeyLives(database, Lifecycle(database, enclave)).step,
+            "keys": KeyLives(database, lifecycle, governing).step,
             "logout": LogoutNotices(database, enclave, settings.issuer).step,
         }
         mailer = _mailer(settings)

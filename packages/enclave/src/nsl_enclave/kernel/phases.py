@@ -43,6 +43,7 @@ from nsl_protocol.enclave.messages import (
     SignToken,
     Unseal,
 )
+from nsl_protocol.enclave.policies import ChangePolicy, SettlePolicy
 from nsl_protocol.enclave.portable import AttestKey, ExportKey
 from nsl_protocol.enclave.symmetric import Use
 
@@ -82,6 +83,8 @@ _WORK: frozenset[type[Message]] = frozenset(
         LeaseWindows,
         ReturnWindows,
         Use,
+        ChangePolicy,
+        SettlePolicy,
     }
 )
 _PORTABLE: frozenset[type[Message]] = frozenset({ImportKey, ExportKey, AttestKey})

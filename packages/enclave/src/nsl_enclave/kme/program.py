@@ -13,6 +13,7 @@ from nsl_enclave.kernel.server import Peer
 from nsl_enclave.kme.cluster import Cluster
 from nsl_enclave.kme.custody import Custody
 from nsl_enclave.kme.enrolment import Enrolment
+from nsl_enclave.kme.governing import Governing
 from nsl_enclave.kme.keyring import Keyring
 from nsl_enclave.kme.leaves import LeafMacs, Leaves
 from nsl_enclave.kme.ledger import Ledger
@@ -84,6 +85,7 @@ from nsl_protocol.enclave.messages import (
     Unsealed,
     Used,
 )
+from nsl_protocol.enclave.policies import ChangePolicy, SettlePolicy
 from nsl_protocol.enclave.symmetric import Use
 from nsl_protocol.enclave.wire import read_call, reply_frame
 from nsl_protocol.enclave.wrapped import WrappedKey, WrappedLedger, WrappedLog, WrappedSecret, WrappedTokenKey
@@ -185,6 +187,7 @@ class KeyManagement:
         leaves = Leaves(LeafMacs(root), cluster.now)
         self._windows = Windows(self._wrapping, leaves.run, cluster.steady)
         self._keyring = Keyring(self._wrapping, leaves, self._windows, cluster.now)
+        governing = Governing(self._wrapping, leaves, cluster.identifier, cluster.now)
         self._symmetric = Symmetric(self._keyring, leaves)
         self._log = Log(self._wrapping, root, cluster.identifier, cluster.now)
         self._handlers |= {
@@ -194,6 +197,8 @@ class KeyManagement:
             AppendLeaves: self._log.append,
             GetLeaves: leaves.kept,
             Use: self._use,
+            ChangePolicy: governing.change,
+            SettlePolicy: governing.settle,
             LeaseWindows: self._lease_windows,
             ReturnWindows: lambda request: self._windows.give_back(request.name, request.ledger),
         }

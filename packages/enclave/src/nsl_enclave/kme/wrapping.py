@@ -51,6 +51,8 @@ class KeySecret(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fie
         destroys_at: enclave time, Unix seconds, from which a key that waits may be destroyed; 0 for any other.
         origin: where the secret was made.
         recipients: whom it may be exported to; fixed when the key was made.
+        policy_number: from 1; each change of the policy counts on.
+        following: the policy that waits to hold; empty: none does. ``following_at``: from when it may, Unix seconds.
     """
 
     curve: Curve
@@ -60,6 +62,9 @@ class KeySecret(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fie
     destroys_at: int = 0
     origin: Origin = Origin.GENERATED
     recipients: Recipients = ()
+    policy_number: int = 1
+    following: bytes = b""
+    following_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)

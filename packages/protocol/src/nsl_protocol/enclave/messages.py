@@ -56,6 +56,7 @@ from nsl_protocol.enclave.membership import (
     ShareTaken,
     SubmitShare,
 )
+from nsl_protocol.enclave.policies import ChangePolicy, PolicyChanged, SettlePolicy
 from nsl_protocol.enclave.portable import AttestKey, ExportKey, KeyAttested, KeyExported, Recipients
 from nsl_protocol.enclave.signable import Signable
 from nsl_protocol.enclave.symmetric import Product, Use
@@ -226,6 +227,8 @@ type Request = (
     | LeaseWindows
     | ReturnWindows
     | Use
+    | ChangePolicy
+    | SettlePolicy
 )
 
 
@@ -377,6 +380,7 @@ type Answer = (
     | KeyAttested
     | LedgerMade
     | Used
+    | PolicyChanged
 )
 
 

@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 from nsl_protocol.errors import CodecError
 from nsl_protocol.evm.address import EvmAddress
 from nsl_protocol.n3.address import ScriptHash
+from nsl_protocol.policy.approvers import Approver, ChangeRule, Name, insist_on_approvers
 
 DOCUMENT_BYTES_MAX: Final = 6144
 NATIVE: Final = "native"
@@ -57,7 +58,6 @@ class Scope(StrEnum):
     GLOBAL = "Global"
 
 
-type Name = Annotated[str, Meta(pattern="^[a-z0-9](-?[a-z0-9]){0,62}$")]
 type Symbol = Annotated[str, Meta(pattern="^[A-Za-z0-9.]{1,16}$")]
 type Amount = Annotated[str, Meta(pattern="^(0|[1-9][0-9]{0,60})(\\.[0-9]{1,30})?$")]
 type Address = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -201,6 +201,8 @@ class Policy(_Part, frozen=True):
             rules, any where there are none.
         hours: None: always.
         rate: how many signatures of any kind it makes over time.
+        approvers: by name, whose signatures count.
+        change: how another policy takes this one's place; None: never.
         rules: tried in order; everything that is done must be allowed by one. None: no restriction by what is done.
     """
 
@@ -215,11 +217,19 @@ class Policy(_Part, frozen=True):
     hours: Annotated[tuple[Hours, ...], Meta(min_length=1, max_length=ITEMS_MAX)] | None = None
     rules: Annotated[tuple[Rule, ...], Meta(max_length=RULES_MAX)] | None = None
     rate: Annotated[tuple[Rate, ...], Meta(max_length=4)] = ()
+    approvers: Annotated[dict[Name, Approver], Meta(max_length=16)] = {}
+    change: ChangeRule | None = None
 
     @property
     def by_kind_alone(self) -> bool:
         """Whether nothing but the kind of what is to be signed matters, and how often."""
-        return self == Policy(kinds=self.kinds, blind_signing=self.blind_signing, rate=self.rate)
+        return self == Policy(
+            kinds=self.kinds,
+            blind_signing=self.blind_signing,
+            rate=self.rate,
+            approvers=self.approvers,
+            change=self.change,
+        )
 
     @property
     def canonical(self) -> bytes:
@@ -287,6 +297,7 @@ def _insist_on_sense(policy: Policy) -> None:
     for rule in policy.rules or ():
         _insist_on_rule(policy, rule)
     _insist_on_counters(policy)
+    insist_on_approvers(policy.approvers, policy.change)
 
 
 def _insist_on_counters(policy: Policy) -> None:

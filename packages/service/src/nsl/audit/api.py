@@ -14,7 +14,6 @@ from nsl.audit.model import Head
 from nsl.audit.service import Inclusion, Log, Receipt
 from nsl.identity.model import Caller, Requires, Scope
 from nsl_protocol.audit.heads import parse_signed_head
-from nsl_protocol.audit.leaves import EnclaveLeaf, read_leaf
 from nsl_protocol.enclave.messages import Curve
 from nsl_protocol.enclave.signed import read_signable, transaction_of
 from nsl_protocol.receipt import VERSION, EvidenceOf, SignatureOf, TransactionOf
@@ -153,8 +152,6 @@ def _bundle(id_: UUID, found: Receipt) -> Bundle:
     made, inclusion, evidence = found.made, found.inclusion, found.evidence
     leaf, request = inclusion.leaf, made.request or b""
     transaction = transaction_of(read_signable(request), made.public_key, made.signature)
-    stated = read_leaf(leaf.content)
-    kept = isinstance(stated, EnclaveLeaf) and stated.policy == made.policy.hash
     return Bundle(
         version=VERSION,
         id=str(id_),
@@ -175,5 +172,5 @@ def _bundle(id_: UUID, found: Receipt) -> Bundle:
             collateral=msgspec.json.decode(evidence.collateral, type=dict[str, str]),
         ),
         transaction=None if transaction is None else TransactionOf(*transaction),
-        policy=made.policy.canonical.decode() if kept else None,
+        policy=made.policy,
     )

@@ -8,7 +8,6 @@ from typing import Final
 from uuid import UUID
 
 from nsl_protocol.enclave.log import LEAVES_AT_ONCE_MAX
-from nsl_protocol.policy.document import Policy
 
 #: of what the enclave is sent at once, well below a frame
 BYTES_AT_ONCE_MAX: Final = 700_000
@@ -92,14 +91,14 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class SignatureMade:
-    """What is kept of a signature; ``request`` is None once it was erased. ``policy``: of its key, now."""
+    """What is kept of a signature; ``request`` is None once it was erased. ``policy``: that decided, as JSON."""
 
     request: bytes | None
     decoded: str
     signature: bytes
     curve: str
     public_key: bytes
-    policy: Policy
+    policy: str | None
 
 
 @dataclass(slots=True)

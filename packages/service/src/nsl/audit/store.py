@@ -6,13 +6,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import msgspec
-
 from nsl.audit.model import Batch, Evidence, Head, Leaf, LogPlace, SignatureMade
 from nsl.kit.db import Connection, fetch_all, fetch_one, load_queries
 from nsl_protocol.audit.heads import Line, parse_signed_head
 from nsl_protocol.enclave.fields import MarkedLeaf
-from nsl_protocol.policy.document import Policy
 
 _QUERIES = load_queries("nsl.audit")
 
@@ -215,7 +212,7 @@ async def leaves_from(connection: Connection, first: int, count: int) -> list[tu
 async def signature(connection: Connection, id_: UUID) -> SignatureMade | None:
     """A signature of the present tenant."""
     row = await fetch_one(connection, _QUERIES["signature"], {"id": id_})
-    return None if row is None else SignatureMade(**{**row, "policy": msgspec.convert(row["policy"], Policy)})
+    return None if row is None else SignatureMade(**row)
 
 
 def _leaf(row: Mapping[str, Any]) -> Leaf:

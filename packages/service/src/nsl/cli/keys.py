@@ -9,7 +9,7 @@ import typer
 
 from nsl.cli.connection import AsJson, Credentials, connect
 from nsl.cli.output import explained, show_list, show_record
-from nsl.cli.policies import read_document
+from nsl.cli.policy_files import read_document
 from nsl.cli.portable import COMMANDS, Recipients
 from nsl.cli.secrets import COMMANDS as SECRET_COMMANDS
 

@@ -1,18 +1,21 @@
 """``nsl policy``: policies of keys, checked and tested like code, without a layer and without a key."""
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nsl.cli.connection import AsJson
 from nsl.cli.output import explained, fail, show_json, show_list, show_record
+from nsl.cli.policy_changes import COMMANDS
+from nsl.cli.policy_files import read_policy_file
 
 if TYPE_CHECKING:
     from nsl_protocol.policy.document import Policy
 
-app = typer.Typer(no_args_is_help=True, help="Policies of keys: check them, and test them like code.")
+app = typer.Typer(no_args_is_help=True, help="Policies of keys: check, test, compare and change them.")
+for name, command in COMMANDS.items():
+    app.command(name)(command)
 
 
 @app.command()
@@ -25,7 +28,7 @@ def check(
     Example: nsl policy check payout.json
     """
     with explained():
-        policy = _policy(file)
+        policy = read_policy_file(file)
         show_record({"hash": policy.hash, "bytes": len(policy.canonical), "rules": _names(policy)}, as_json=as_json)
 
 
@@ -47,7 +50,7 @@ def try_cases(
 
     with explained():
         try:
-            outcomes = run_cases(_policy(file), cases.read_bytes())
+            outcomes = run_cases(read_policy_file(file), cases.read_bytes())
         except (CodecError, OSError) as error:
             fail(str(error))
         wrong = [each for each in outcomes if not each.as_expected]
@@ -57,23 +60,6 @@ def try_cases(
             columns = {"case": "case", "expected": "expected", "got": "got", "meaning": "meaning", "why": "why"}
             show_list(outcomes, columns, as_json=False)
     raise typer.Exit(1 if wrong else 0)
-
-
-def read_document(file: Path) -> dict[str, Any]:
-    """A policy's JSON, after it was read as the enclave would."""
-    _policy(file)
-    document: dict[str, Any] = json.loads(file.read_bytes())
-    return document
-
-
-def _policy(file: Path) -> "Policy":
-    from nsl_protocol.errors import CodecError
-    from nsl_protocol.policy.document import read_policy
-
-    try:
-        return read_policy(file.read_bytes())
-    except (CodecError, OSError) as error:
-        fail(f"{file}: {error}")
 
 
 def _names(policy: "Policy") -> list[str]:

@@ -61,7 +61,7 @@ def import_key(  # noqa: PLR0917 - typer's options are none by position
         pinned = _needed(trust)
         files = SecretFiles(wif_file, nep2_file, keystore_file, hex_file, passphrase_file)
         found, secret = private_key(files, curve)
-        own = tenant or _tenant(credentials)
+        own = tenant or tenant_of(credentials)
         with connect(credentials) as client:
             nonce = fresh_nonce()
             parameters = client.keys.import_parameters(nonce)
@@ -227,7 +227,7 @@ def _trust(file: Path) -> "PinnedTrust":
         fail(f"{file} is no trust file: {error}.")
 
 
-def _tenant(credentials: Path | None) -> str:
+def tenant_of(credentials: Path | None) -> str:
     """From the file: an answer of the layer would be the layer's word."""
     try:
         found = json.loads(_read(credentials_file(credentials))).get("tenant_id")

@@ -9,6 +9,11 @@ PolicyUnsuitable    422  the policy cannot be taken
 PayloadUnreadable   422  the enclave cannot parse what it should sign
 CiphertextNotAuthentic 422 not by this key with this context, or changed since
 UsageUnsuitable     422  a key of this curve is not for that
+PolicyFixed         409  the key's policy names nobody who may change it
+TooFewApprovals     403  fewer have signed this change than the policy asks for
+ApprovalsExpired    422  too late, or for too long
+NoPolicyWaits       409  nothing to withdraw
+PolicyWaits         409  its time has not come
 SigningRefused      403  the enclave will not sign this with this key; carries the enclave's code
 
 Of keys that come from elsewhere or may leave, as the enclave says it:
@@ -58,6 +63,26 @@ class CiphertextNotAuthentic(Unprocessable):
 
 class UsageUnsuitable(Unprocessable):
     code = "USAGE_UNSUITABLE"
+
+
+class PolicyFixed(Conflict):
+    code = "POLICY_FIXED"
+
+
+class TooFewApprovals(Denied):
+    code = "TOO_FEW_APPROVALS"
+
+
+class ApprovalsExpired(Unprocessable):
+    code = "APPROVALS_EXPIRED"
+
+
+class NoPolicyWaits(Conflict):
+    code = "NO_POLICY_WAITS"
+
+
+class PolicyWaits(Conflict):
+    code = "POLICY_WAITS"
 
 
 class SigningRefused(Denied):

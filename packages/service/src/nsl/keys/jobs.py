@@ -1,4 +1,4 @@
-"""The worker's part in the life of keys: what was left half done is carried on, what is due is destroyed."""
+"""The worker's part in the life of keys: what was left half done is carried on, what is due happens."""
 
 from collections.abc import Awaitable
 from datetime import timedelta
@@ -8,7 +8,7 @@ from uuid import UUID
 import structlog
 
 from nsl.keys import store
-from nsl.keys.service import Lifecycle
+from nsl.keys.service import Governing, Lifecycle
 from nsl.kit.clock import monotonic, now
 from nsl.kit.db import Database
 from nsl.kit.errors import Conflict, Denied
@@ -27,23 +27,30 @@ _log = structlog.get_logger("nsl.keys")
 class KeyLives:
     """Any number of workers: what one of them does twice is done once."""
 
-    def __init__(self, database: Database, lifecycle: Lifecycle) -> None:
+    def __init__(self, database: Database, lifecycle: Lifecycle, governing: Governing) -> None:
         self._database = database
         self._lifecycle = lifecycle
+        self._governing = governing
         self._refused: dict[UUID, float] = {}
 
     async def step(self) -> int:
-        """Carry on and destroy; how many. A key whose change is refused holds no other up, and is tried later."""
+        """Carry on, destroy, let policies hold that have waited; how many.
+
+        A key whose change is refused holds no other up, and is tried later.
+        """
         self._refused = {key: until for key, until in self._refused.items() if until > monotonic()}
         but = list(self._refused)
         async with self._database.transaction() as connection:
             left = await store.left_half_done(connection, now() - LEFT_AFTER, but, KEYS_AT_ONCE_MAX)
             due = await store.due(connection, now(), but, KEYS_AT_ONCE_MAX)
+            policies = await store.policies_due(connection, now(), but, KEYS_AT_ONCE_MAX)
         done = 0
         for tenant, key in left:
             done += await self._done(key, self._lifecycle.carry(tenant, key))
         for tenant, key in due:
             done += await self._done(key, self._lifecycle.change(tenant, WORKER, key, KeyChange.DESTROY))
+        for tenant, key in policies:
+            done += await self._done(key, self._governing.take_due(tenant, key, WORKER))
         return done
 
     async def _done(self, key: UUID, work: Awaitable[object]) -> bool:

@@ -63,6 +63,16 @@ class Enclave:
 
 
 @dataclass(frozen=True, slots=True)
+class Policies:
+    """The policy that holds, which number it is, and the one that waits, with the time from which that may hold."""
+
+    present: Policy
+    number: int = 1
+    following: Policy | None = None
+    following_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Key:
     """A key as everyone may see it. ``public_key`` and ``enclave`` are the current version's.
 
@@ -76,7 +86,7 @@ class Key:
     version: int
     state: KeyState
     usages: tuple[Usage, ...]
-    policy: Policy
+    policies: Policies
     public_key: bytes
     addresses: dict[str, str]
     created_at: datetime
@@ -86,6 +96,11 @@ class Key:
     destroys_at: datetime | None = None
     origin: Origin = Origin.GENERATED
     recipients: tuple[bytes, ...] = ()
+
+    @property
+    def policy(self) -> Policy:
+        """The one that holds."""
+        return self.policies.present
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ Every method raises EnclaveDown (Unavailable); those that make or change keys al
 is the enclave's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from nsl_protocol.attestation.binding import Purpose
@@ -12,6 +12,7 @@ from nsl_protocol.enclave.evaluation import Evaluated
 from nsl_protocol.enclave.lifecycle import KeyChange, KeyChanged
 from nsl_protocol.enclave.membership import Quoted
 from nsl_protocol.enclave.messages import Curve, ImportKey, KeyCreated, Refused, Signature, SignOrder, Status
+from nsl_protocol.enclave.policies import PolicyChanged
 from nsl_protocol.enclave.portable import KeyAttested, KeyExported
 from nsl_protocol.enclave.signable import Signable
 from nsl_protocol.enclave.symmetric import Product, UseOrder
@@ -48,6 +49,21 @@ class SecretEnclave(Protocol):
     """Lets secret keys work."""
 
     async def use(self, orders: Sequence[UseOrder]) -> tuple[Product | Refused, ...]: ...
+
+
+class PolicyEnclave(Protocol):
+    """Makes the editions of a key in which another policy holds, or waits to."""
+
+    @property
+    def cluster(self) -> bytes: ...
+
+    async def change_policy(
+        self, name: KeyName, wrapped: bytes, policy: Policy, expires_at: int, approvals: Mapping[str, bytes]
+    ) -> PolicyChanged:
+        """Nothing is changed by it alone."""
+
+    async def settle_policy(self, name: KeyName, wrapped: bytes, *, withdrawn: bool) -> PolicyChanged:
+        """The policy that waits holds, or waits no more. Nothing is changed by it alone."""
 
 
 class PortableEnclave(Protocol):

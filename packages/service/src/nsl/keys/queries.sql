@@ -8,6 +8,9 @@ WITH made AS (
         %(id)s, %(tenant_id)s, %(name)s, %(curve)s, 1, 'active', %(usages)s, %(policy)s, %(rotation_days)s,
         %(rotates_at)s, %(created_by)s, %(created_at)s, %(origin)s, %(export_recipients)s
     )
+), policed AS (
+    INSERT INTO key_policies (key_id, number, tenant_id, document, hash, held_from, changed_by)
+    VALUES (%(id)s, 1, %(tenant_id)s, %(policy_text)s, %(policy_hash)s, %(created_at)s, %(created_by)s)
 )
 INSERT INTO key_versions (
     key_id, version, tenant_id, public_key, wrapped, enclave_mode, enclave_measurement, created_at
@@ -48,15 +51,18 @@ FROM unnest(
 ) AS s(id, key_id, key_version, signed_by, kind, request, decoded, signature)
 
 -- name: insert_change
-INSERT INTO key_changes (id, key_id, version, tenant_id, wrapped, state, destroys_at, changed_by, changed_at)
+INSERT INTO key_changes (
+    id, key_id, version, tenant_id, wrapped, state, destroys_at, changed_by, changed_at, act, policy, policy_hash,
+    policy_number, next_policy, next_policy_at
+)
 VALUES (
     %(id)s, %(key_id)s, %(version)s, %(tenant_id)s, %(wrapped)s, %(state)s, %(destroys_at)s, %(changed_by)s,
-    %(changed_at)s
+    %(changed_at)s, %(act)s, %(policy)s, %(policy_hash)s, %(policy_number)s, %(next_policy)s, %(next_policy_at)s
 )
 ON CONFLICT DO NOTHING
 
 -- name: change_of
-SELECT id, key_id, version, wrapped, state, destroys_at, changed_by FROM key_changes
+SELECT * FROM key_changes
 WHERE key_id = %(key_id)s
 ORDER BY version
 LIMIT 1
@@ -64,11 +70,17 @@ LIMIT 1
 -- name: take_over
 -- The edition that was written ahead becomes the stored one. By its id: it may have been wrapped anew meanwhile.
 WITH taken AS (
-    DELETE FROM key_changes WHERE id = %(id)s RETURNING key_id, version, wrapped, state, destroys_at
+    DELETE FROM key_changes WHERE id = %(id)s RETURNING *
+), policed AS (
+    INSERT INTO key_policies (key_id, number, tenant_id, document, hash, held_from, changed_by)
+    SELECT key_id, policy_number, tenant_id, policy, policy_hash, %(now)s, changed_by FROM taken
+    ON CONFLICT DO NOTHING
 ), stored AS (
     UPDATE key_versions v SET wrapped = t.wrapped FROM taken t WHERE v.key_id = t.key_id AND v.version = t.version
 )
-UPDATE keys k SET state = t.state, destroys_at = t.destroys_at FROM taken t WHERE k.id = t.key_id
+UPDATE keys k SET state = t.state, destroys_at = t.destroys_at, policy = t.policy::jsonb,
+    policy_number = t.policy_number, next_policy = t.next_policy::jsonb, next_policy_at = t.next_policy_at
+FROM taken t WHERE k.id = t.key_id
 
 -- name: left_half_done
 SELECT tenant_id, key_id FROM key_changes
@@ -81,3 +93,16 @@ SELECT tenant_id, id AS key_id FROM keys
 WHERE state = 'destroying' AND destroys_at <= %(now)s AND id <> ALL(%(but)s::uuid[])
 ORDER BY destroys_at
 LIMIT %(limit)s
+
+-- name: policies_due
+SELECT tenant_id, id AS key_id FROM keys
+WHERE next_policy_at <= %(now)s AND state IN ('active', 'disabled') AND id <> ALL(%(but)s::uuid[])
+ORDER BY next_policy_at
+LIMIT %(limit)s
+
+-- name: policies_of
+SELECT number, hash, held_from, changed_by FROM key_policies WHERE key_id = %(key_id)s ORDER BY number DESC LIMIT 100
+
+-- name: latest_signatures
+SELECT id, kind, request FROM signatures
+WHERE key_id = %(key_id)s AND request IS NOT NULL ORDER BY id DESC LIMIT %(limit)s

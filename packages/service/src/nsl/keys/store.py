@@ -9,19 +9,22 @@ from uuid import UUID
 import msgspec
 from psycopg.types.json import Jsonb
 
-from nsl.keys.model import Enclave, Key, Usage, WrappedKey, addresses_of
+from nsl.keys.model import Enclave, Key, Policies, Usage, WrappedKey, addresses_of
 from nsl.kit.db import Connection, fetch_all, fetch_one, load_queries
 from nsl_protocol.attestation.keys import Origin
 from nsl_protocol.enclave.lifecycle import KeyState
 from nsl_protocol.enclave.messages import Curve
-from nsl_protocol.policy.document import Kind, Policy
+from nsl_protocol.policy.document import Kind, Policy, read_policy
 
 _QUERIES = load_queries("nsl.keys")
 
 
 @dataclass(frozen=True, slots=True)
 class PendingChange:
-    """The next edition of a key, written down before the register of keys has it. ``by``: who asked for it."""
+    """The next edition of a key, written down before the register of keys has it.
+
+    ``by``: who asked for it; ``act``: what it is, for the record; ``policies``: those that it has.
+    """
 
     id: UUID
     key: UUID
@@ -30,6 +33,18 @@ class PendingChange:
     state: KeyState
     destroys_at: datetime | None
     by: str
+    act: str
+    policies: Policies
+
+
+@dataclass(frozen=True, slots=True)
+class HeldPolicy:
+    """One that a key has or had."""
+
+    number: int
+    hash: str
+    held_from: datetime
+    changed_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +81,8 @@ async def insert(connection: Connection, tenant: UUID, new: WrappedKey, created_
         "enclave_measurement": key.enclave.measurement,
         "origin": key.origin.value,
         "export_recipients": list(key.recipients),
+        "policy_text": key.policy.canonical.decode(),
+        "policy_hash": key.policy.hash,
     }
     await connection.execute(_QUERIES["insert"], parameters)
 
@@ -94,6 +111,12 @@ async def insert_change(connection: Connection, tenant: UUID, change: PendingCha
         "destroys_at": change.destroys_at,
         "changed_by": change.by,
         "changed_at": changed_at,
+        "act": change.act,
+        "policy": change.policies.present.canonical.decode(),
+        "policy_hash": change.policies.present.hash,
+        "policy_number": change.policies.number,
+        "next_policy": None if change.policies.following is None else change.policies.following.canonical.decode(),
+        "next_policy_at": change.policies.following_at,
     }
     return (await connection.execute(_QUERIES["insert_change"], parameters)).rowcount == 1
 
@@ -103,13 +126,47 @@ async def change_of(connection: Connection, key: UUID) -> PendingChange | None:
     row = await fetch_one(connection, _QUERIES["change_of"], {"key_id": key})
     if row is None:
         return None
-    state, by = KeyState(row["state"]), row["changed_by"]
-    return PendingChange(row["id"], row["key_id"], row["version"], row["wrapped"], state, row["destroys_at"], by)
+    following = row["next_policy"]
+    return PendingChange(
+        id=row["id"],
+        key=row["key_id"],
+        version=row["version"],
+        wrapped=row["wrapped"],
+        state=KeyState(row["state"]),
+        destroys_at=row["destroys_at"],
+        by=row["changed_by"],
+        act=row["act"],
+        policies=Policies(
+            number=row["policy_number"],
+            present=read_policy(row["policy"].encode()),
+            following=None if following is None else read_policy(following.encode()),
+            following_at=row["next_policy_at"],
+        ),
+    )
 
 
-async def take_over(connection: Connection, change: UUID) -> bool:
+async def take_over(connection: Connection, change: UUID, at: datetime) -> bool:
     """Make a change the key's own state. False: that was done before."""
-    return (await connection.execute(_QUERIES["take_over"], {"id": change})).rowcount == 1
+    return (await connection.execute(_QUERIES["take_over"], {"id": change, "now": at})).rowcount == 1
+
+
+async def policies_due(
+    connection: Connection, now: datetime, but: Sequence[UUID], limit: int
+) -> list[tuple[UUID, UUID]]:
+    """Tenant and key of policies that have waited long enough, of all tenants; without some keys."""
+    rows = await fetch_all(connection, _QUERIES["policies_due"], {"now": now, "but": list(but), "limit": limit})
+    return [(row["tenant_id"], row["key_id"]) for row in rows]
+
+
+async def policies_of(connection: Connection, key: UUID) -> list[HeldPolicy]:
+    """The latest hundred that a key has had, the present one first."""
+    return [HeldPolicy(**row) for row in await fetch_all(connection, _QUERIES["policies_of"], {"key_id": key})]
+
+
+async def latest_signatures(connection: Connection, key: UUID, limit: int) -> list[tuple[UUID, Kind, bytes]]:
+    """Receipt, kind and request of a key's latest signatures, as far as requests are kept; the latest first."""
+    rows = await fetch_all(connection, _QUERIES["latest_signatures"], {"key_id": key, "limit": limit})
+    return [(row["id"], Kind(row["kind"]), row["request"]) for row in rows]
 
 
 async def left_half_done(
@@ -161,7 +218,12 @@ def _key(row: Mapping[str, Any]) -> WrappedKey:
         version=row["version"],
         state=KeyState(row["state"]),
         usages=tuple(map(Usage, row["usages"])),
-        policy=msgspec.convert(row["policy"], Policy),
+        policies=Policies(
+            number=row["policy_number"],
+            present=msgspec.convert(row["policy"], Policy),
+            following=None if row["next_policy"] is None else msgspec.convert(row["next_policy"], Policy),
+            following_at=row["next_policy_at"],
+        ),
         public_key=row["public_key"],
         addresses=addresses_of(curve, row["public_key"]),
         created_at=row["created_at"],

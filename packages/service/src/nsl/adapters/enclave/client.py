@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager, suppress
 from typing import Final, Self
 
-import structlog
 from msgspec.structs import replace
-from prometheus_client import Gauge
 
+from nsl.adapters.enclave.answers import ROOT_UNKNOWN, expect, is_refused
+from nsl.adapters.enclave.attending import attend_always
 from nsl.adapters.enclave.batches import parts_of
 from nsl.adapters.enclave.enrolment import Identity
 from nsl.adapters.enclave.errors import DatabaseOlder, EnclaveDown, EnclaveRefused, EnclaveUntrusted, NoMajority
@@ -19,8 +19,7 @@ from nsl.adapters.enclave.register_store import RegisterStore
 from nsl.adapters.enclave.trust import Trust
 from nsl.audit.model import Evidence
 from nsl.identity.errors import RootReplaced
-from nsl.kit.clock import now, pause
-from nsl.kit.errors import Unavailable
+from nsl.kit.clock import now
 from nsl_protocol.attestation.binding import Purpose
 from nsl_protocol.cluster.manifest import Program
 from nsl_protocol.cluster.register import Path
@@ -66,23 +65,17 @@ from nsl_protocol.enclave.messages import (
     Unsealed,
     Used,
 )
+from nsl_protocol.enclave.policies import ChangePolicy, PolicyChanged, SettlePolicy
 from nsl_protocol.enclave.portable import AttestKey, ExportKey, KeyAttested, KeyExported
 from nsl_protocol.enclave.signable import Signable
 from nsl_protocol.enclave.symmetric import Product, Use, UseOrder
 from nsl_protocol.enclave.wrapped import KeyName, WrappedKey, WrappedLog, WrappedSecret, WrappedTokenKey
 from nsl_protocol.policy.document import Policy
 
-#: what was read before the root was replaced: it has to be read again
-ROOT_UNKNOWN = "ROOT_UNKNOWN"
 #: what a replica lacks, and gets when it says so
 NO_LEASE, NOT_SHOWN, WINDOW_LEASE_NEEDED = "NO_LEASE", "NOT_SHOWN", "WINDOW_LEASE_NEEDED"
 #: as often as a replica may have to be left for another one, or to be shown something again
 _ATTEMPTS: Final = 4
-ATTEND_SECONDS: Final = 2.0
-
-_attended = Gauge("nsl_register_attended_timestamp_seconds", "When the replicas of the key enclave were seen to last")
-_older = Gauge("nsl_register_database_older", "1 when the database has lost what the key enclaves agreed on, else 0")
-_log = structlog.get_logger("nsl.adapters")
 
 
 class EnclaveClient:
@@ -115,7 +108,7 @@ class EnclaveClient:
     @asynccontextmanager
     async def attending(self) -> AsyncIterator[None]:
         """See to the replicas while the block runs: members, leases, and what a crash has left half done."""
-        task = asyncio.create_task(self._attend_always())
+        task = asyncio.create_task(attend_always(self._register, self._found_older))
         try:
             yield
         finally:
@@ -134,7 +127,7 @@ class EnclaveClient:
 
     async def status(self) -> Status:
         """Who answers. Mode and measurement are those of the quote that it proved itself by."""
-        status = _expect(Status, await self._links.call(GetStatus()))
+        status = expect(Status, await self._links.call(GetStatus()))
         verdict = await self._links.verdict()
         if verdict.claims is None or verdict.quote is None:
             raise EnclaveUntrusted("The enclave has not proven itself.")
@@ -142,11 +135,11 @@ class EnclaveClient:
 
     async def rewrap(self, items: Sequence[Item | WrappedSecret]) -> tuple[bytes | Refused, ...]:
         """Up to 256 blobs under the latest root, in order."""
-        return _expect(Rewrapped, await self._links.call(Rewrap(tuple(items)))).results
+        return expect(Rewrapped, await self._links.call(Rewrap(tuple(items)))).results
 
     async def quote(self, purpose: Purpose, nonce: bytes) -> Quoted:
         """A fresh quote, which nobody has verified here. Raises EnclaveRefused."""
-        return _expect(Quoted, await self._links.call(GetQuote(purpose, nonce)))
+        return expect(Quoted, await self._links.call(GetQuote(purpose, nonce)))
 
     async def proof(self, purpose: Purpose, nonce: bytes) -> Quoted:
         """A fresh quote with its collateral, which nobody has verified here. Raises EnclaveRefused, Unavailable."""
@@ -158,13 +151,13 @@ class EnclaveClient:
         self, name: KeyName, curve: Curve, policy: Policy, *, recipients: Sequence[bytes] = ()
     ) -> KeyCreated:
         """Make a key, and enter it into the register of keys; only its wrapped form is seen. Raises EnclaveRefused."""
-        made = _expect(KeyCreated, await self._work(CreateKey(name, curve, policy.canonical, tuple(recipients))))
+        made = expect(KeyCreated, await self._work(CreateKey(name, curve, policy.canonical, tuple(recipients))))
         await self._register.enter(WrappedKey(name, made.wrapped))
         return made
 
     async def import_key(self, order: ImportKey) -> KeyCreated:
         """Hand a key in that is encrypted to the enclave, and enter it into the register. Raises EnclaveRefused."""
-        made = _expect(KeyCreated, await self._work(order))
+        made = expect(KeyCreated, await self._work(order))
         await self._register.enter(WrappedKey(order.terms.name, made.wrapped))
         return made
 
@@ -182,7 +175,23 @@ class EnclaveClient:
 
     async def change_key(self, name: KeyName, wrapped: bytes, change: KeyChange, wait_seconds: int = 0) -> KeyChanged:
         """Make the edition that a change leads to; nothing is changed yet. Raises EnclaveRefused, RootReplaced."""
-        return _expect(KeyChanged, await self._work(ChangeKey(name, wrapped, change, wait_seconds)))
+        return expect(KeyChanged, await self._work(ChangeKey(name, wrapped, change, wait_seconds)))
+
+    async def change_policy(
+        self, name: KeyName, wrapped: bytes, policy: Policy, expires_at: int, approvals: Mapping[str, bytes]
+    ) -> PolicyChanged:
+        """Make the edition in which another policy holds or waits; nothing is changed yet. Raises EnclaveRefused."""
+        order = ChangePolicy(name, wrapped, policy.canonical, expires_at, dict(approvals))
+        return expect(PolicyChanged, await self._work(order))
+
+    async def settle_policy(self, name: KeyName, wrapped: bytes, *, withdrawn: bool) -> PolicyChanged:
+        """Make the edition in which the policy that waits holds, or waits no more. Raises EnclaveRefused."""
+        return expect(PolicyChanged, await self._work(SettlePolicy(name, wrapped, withdrawn)))
+
+    @property
+    def cluster(self) -> bytes:
+        """Which one it is, by its manifest."""
+        return self._trust.constitution().cluster
 
     async def enter_key(self, name: KeyName, wrapped: bytes) -> None:
         """Make an edition the present one; when it is already, that is well. Raises EnclaveRefused, RootReplaced."""
@@ -197,7 +206,7 @@ class EnclaveClient:
     async def evaluate(self, name: KeyName, wrapped: bytes, what: Signable) -> Evaluated:
         """What signing would come to, without signing. Raises EnclaveRefused, RootReplaced."""
         ledger = await self._ledgers.present(name)
-        return _expect(Evaluated, await self._links.call(Evaluate(name, wrapped, what, ledger)))
+        return expect(Evaluated, await self._links.call(Evaluate(name, wrapped, what, ledger)))
 
     async def sign(self, orders: Sequence[SignOrder]) -> tuple[Signature | Refused, ...]:
         """A result for each order, in order. Raises RootReplaced."""
@@ -213,10 +222,12 @@ class EnclaveClient:
         """What is answered, after the replica was given what it lacked."""
         results = await ask(orders)
         for _ in range(_ATTEMPTS):
-            again = [place for place, result in enumerate(results) if _is(result, NOT_SHOWN, WINDOW_LEASE_NEEDED)]
+            again = [
+                place for place, result in enumerate(results) if is_refused(result, NOT_SHOWN, WINDOW_LEASE_NEEDED)
+            ]
             if not again:
                 break
-            items = {_item(orders[place]): _is(results[place], NOT_SHOWN) for place in again}
+            items = {_item(orders[place]): is_refused(results[place], NOT_SHOWN) for place in again}
             refused = await asyncio.gather(*(self._helped(item, unseen=unseen) for item, unseen in items.items()))
             for item, why in filter(None, refused):  # its own orders alone
                 for place in [each for each in again if _item(orders[each]) == item]:
@@ -231,7 +242,7 @@ class EnclaveClient:
 
     async def create_token_key(self, kid: str) -> TokenKeyCreated:
         """Make a key that signs tokens, and enter it into the register. Raises EnclaveRefused."""
-        made = _expect(TokenKeyCreated, await self._work(CreateTokenKey(kid), patient=True))
+        made = expect(TokenKeyCreated, await self._work(CreateTokenKey(kid), patient=True))
         await self._register.enter(WrappedTokenKey(kid, made.wrapped))
         return made
 
@@ -240,23 +251,23 @@ class EnclaveClient:
         request = SignToken(kind, kid, wrapped, claims)
         answer = await self._work(request)
         for _ in range(_ATTEMPTS):
-            if not _is(answer, NOT_SHOWN):
+            if not is_refused(answer, NOT_SHOWN):
                 break
             await self._show(WrappedTokenKey(kid, wrapped))
             answer = await self._work(request)
-        return _expect(TokenSigned, answer).token
+        return expect(TokenSigned, answer).token
 
     async def seal(self, purpose: str, secret: bytes) -> bytes:
         """Encrypt a secret for one purpose."""
-        return _expect(Sealed, await self._links.call(Seal(purpose, secret))).sealed
+        return expect(Sealed, await self._links.call(Seal(purpose, secret))).sealed
 
     async def unseal(self, purpose: str, sealed: bytes) -> bytes:
         """Open it again. Raises EnclaveRefused."""
-        return _expect(Unsealed, await self._links.call(Unseal(purpose, sealed))).secret
+        return expect(Unsealed, await self._links.call(Unseal(purpose, sealed))).secret
 
     async def append_leaves(self, log: bytes | None, items: Sequence[ToAppend | Lost]) -> LeavesAppended:
         """The edition of the log that has these behind it; nothing holds by it alone. Raises EnclaveRefused."""
-        return _expect(LeavesAppended, await self._work(AppendLeaves(log, tuple(items))))
+        return expect(LeavesAppended, await self._work(AppendLeaves(log, tuple(items))))
 
     async def enter_log(self, log: bytes) -> None:
         """Make an edition of the log the present one; when it is already, that is well. Raises EnclaveRefused."""
@@ -267,19 +278,19 @@ class EnclaveClient:
         """The head of the present edition. Raises EnclaveRefused."""
         answer = await self._work(SignHead(log))
         for _ in range(_ATTEMPTS):
-            if not _is(answer, NOT_SHOWN):
+            if not is_refused(answer, NOT_SHOWN):
                 break
             await self._show(WrappedLog(log))
             answer = await self._work(SignHead(log))
-        return _expect(HeadSigned, answer)
+        return expect(HeadSigned, answer)
 
     async def leaves_kept(self, following: Mapping[bytes, int]) -> tuple[list[LeavesKept], bool]:
         """What each replica keeps of its run, from the number on that is named; and whether all have answered."""
         kept, all_answered = [], True
         for link in self._links.replicas:
             try:
-                run = _expect(LeavesKept, await link.ask(GetLeaves(NUMBER_MAX))).run
-                kept.append(_expect(LeavesKept, await link.ask(GetLeaves(following.get(run, 0)))))
+                run = expect(LeavesKept, await link.ask(GetLeaves(NUMBER_MAX))).run
+                kept.append(expect(LeavesKept, await link.ask(GetLeaves(following.get(run, 0)))))
             except (EnclaveDown, EnclaveUntrusted):
                 all_answered = False
         return kept, all_answered
@@ -295,11 +306,11 @@ class EnclaveClient:
         parts = [self._work(Sign(tuple(part))) for part in parts_of(orders)]
         # A task for each would cost the usual single call a tenth of its time.
         answers = [await parts[0]] if len(parts) == 1 else await asyncio.gather(*parts)
-        return [result for answer in answers for result in _expect(Signed, answer).results]
+        return [result for answer in answers for result in expect(Signed, answer).results]
 
     async def _use(self, orders: Sequence[UseOrder]) -> list[Product | Refused]:
         answers = await asyncio.gather(*(self._work(Use(tuple(part))) for part in parts_of(orders)))
-        return [result for answer in answers for result in _expect(Used, answer).results]
+        return [result for answer in answers for result in expect(Used, answer).results]
 
     async def _helped(self, item: WrappedKey, *, unseen: bool) -> tuple[WrappedKey, Refused] | None:
         """Why the replica cannot be given what it lacks; None: it was."""
@@ -354,7 +365,7 @@ class EnclaveClient:
         self._insist_on_newest()
         answer = await self._links.call(request, patient=patient)
         for attempt in range(_ATTEMPTS):
-            if not _is(answer, NO_LEASE):
+            if not is_refused(answer, NO_LEASE):
                 return answer
             if attempt > 0:
                 self._links.leave_first()
@@ -366,34 +377,9 @@ class EnclaveClient:
         if self._older is not None:
             raise DatabaseOlder(self._older.detail)
 
-    async def _attend_always(self) -> None:
-        while True:
-            try:
-                await self._register.attend()
-            except Unavailable as error:
-                self._older = error if isinstance(error, DatabaseOlder) else None
-                _older.set(self._older is not None)
-                _log.warning("key enclaves not attended", code=error.code, error=error.detail)
-            except Exception:  # noqa: BLE001 - logged with its traceback: leases must be renewed all the same
-                _log.exception("key enclaves not attended")
-            else:
-                self._older = None
-                _older.set(0)
-                _attended.set(now().timestamp())
-            await pause(ATTEND_SECONDS)
+    def _found_older(self, older: DatabaseOlder | None) -> None:
+        self._older = older
 
 
 def _item(order: SignOrder | UseOrder) -> WrappedKey:
     return WrappedKey(order.name, order.wrapped)
-
-
-def _is(answer: object, *codes: str) -> bool:
-    return isinstance(answer, Refused) and answer.code in codes
-
-
-def _expect[T: Answer](kind: type[T], answer: Answer) -> T:
-    if isinstance(answer, kind):
-        return answer
-    if isinstance(answer, Refused):
-        raise RootReplaced(answer.reason) if answer.code == ROOT_UNKNOWN else EnclaveRefused(answer)
-    raise EnclaveDown("The enclave gave an answer of another kind.")

@@ -11,9 +11,7 @@ from msgspec import Meta
 
 from nsl.identity.model import Caller, Requires, Scope
 from nsl.identity.service import Note
-from nsl.keys.api.views import IdempotencyKey, KeysOf, KeyView, Once, view
-from nsl.keys.model import Key
-from nsl.kit.db import Connection
+from nsl.keys.api.views import IdempotencyKey, KeysOf, KeyView, Once, view, viewed
 from nsl_protocol.enclave.lifecycle import DAY_SECONDS, KeyChange
 
 WAIT_DAYS = 30
@@ -40,7 +38,7 @@ async def disable_key(
     idempotency_key: IdempotencyKey = None,
 ) -> KeyView:
     async def act(note: Note[KeyView]) -> KeyView:
-        return view(await keys.change(caller, key_id, KeyChange.DISABLE, note=_viewed(note)))
+        return view(await keys.change(caller, key_id, KeyChange.DISABLE, note=viewed(note)))
 
     return await idempotency.once(caller, idempotency_key, ("disableKey", key_id), KeyView, act)
 
@@ -60,7 +58,7 @@ async def enable_key(
     idempotency_key: IdempotencyKey = None,
 ) -> KeyView:
     async def act(note: Note[KeyView]) -> KeyView:
-        return view(await keys.change(caller, key_id, KeyChange.ENABLE, note=_viewed(note)))
+        return view(await keys.change(caller, key_id, KeyChange.ENABLE, note=viewed(note)))
 
     return await idempotency.once(caller, idempotency_key, ("enableKey", key_id), KeyView, act)
 
@@ -82,7 +80,7 @@ async def destroy_key(
 ) -> KeyView:
     async def act(note: Note[KeyView]) -> KeyView:
         wait = data.wait_days * DAY_SECONDS
-        destroying = keys.change(caller, key_id, KeyChange.DESTROY_LATER, wait_seconds=wait, note=_viewed(note))
+        destroying = keys.change(caller, key_id, KeyChange.DESTROY_LATER, wait_seconds=wait, note=viewed(note))
         return view(await destroying)
 
     return await idempotency.once(caller, idempotency_key, ("destroyKey", (key_id, data)), KeyView, act)
@@ -90,10 +88,3 @@ async def destroy_key(
 
 #: what ``nsl.http`` mounts
 HANDLERS = (disable_key, enable_key, destroy_key)
-
-
-def _viewed(note: Note[KeyView]) -> Note[Key]:
-    async def viewed(connection: Connection, key: Key) -> None:
-        await note(connection, view(key))
-
-    return viewed

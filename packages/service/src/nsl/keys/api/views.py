@@ -9,10 +9,11 @@ from litestar.di import NamedDependency
 from litestar.params import HeaderParameter, SkipValidation
 from msgspec import Meta
 
-from nsl.identity.service import Idempotency
+from nsl.identity.service import Idempotency, Note
 from nsl.keys.errors import RecipientUnsuitable
 from nsl.keys.model import Key
 from nsl.keys.service import Keys
+from nsl.kit.db import Connection
 from nsl_protocol.attestation.keys import Origin
 from nsl_protocol.enclave.portable import RECIPIENTS_MAX
 from nsl_protocol.policy.document import Policy
@@ -90,6 +91,15 @@ def view(key: Key) -> KeyView:
         exportable=bool(key.recipients),
         export_recipients=[each.hex() for each in key.recipients],
     )
+
+
+def viewed(note: Note[KeyView]) -> Note[Key]:
+    """The note of a key's view, taken of the key."""
+
+    async def noted(connection: Connection, key: Key) -> None:
+        await note(connection, view(key))
+
+    return noted
 
 
 def recipients(*, exportable: bool, named: list[str]) -> tuple[bytes, ...]:

@@ -1,13 +1,16 @@
 """Keys: what is made, asked and signed of them, and their life."""
 
+from nsl.keys.service.governing import Compared, Governing
 from nsl.keys.service.lifecycle import Lifecycle
 from nsl.keys.service.portable import ExportedKey, ImportParameters, NewImport, PortableKeys
 from nsl.keys.service.secrets import Done, SecretKeys
 from nsl.keys.service.signing import Keys, Made, Signed, ToSign, decoded
 
 __all__ = [
+    "Compared",
     "Done",
     "ExportedKey",
+    "Governing",
     "ImportParameters",
     "Keys",
     "Lifecycle",

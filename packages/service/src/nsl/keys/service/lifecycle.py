@@ -5,6 +5,7 @@ down; the register of keys takes it, from when on it holds; it becomes the store
 change that was written down carries it to its end: the next request on that key, or the worker.
 """
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
@@ -39,6 +40,9 @@ _ACTIONS: Final = {
     KeyState.DESTROYED: "key.destroyed",
 }
 
+#: the next edition of a key, with its leaf; None: it is as it should be
+type Maker = Callable[[WrappedKey], Awaitable[tuple[PendingChange, MarkedLeaf] | None]]
+
 
 class Lifecycle:
     """Changes keys of all tenants, one tenant at a time; as the application's role or the worker's."""
@@ -68,17 +72,32 @@ class Lifecycle:
             KeyStateConflict: the change does not follow the state that the key is in.
             Unavailable: the change may come to hold yet, and is carried on.
         """
+
+        async def make(found: WrappedKey) -> tuple[PendingChange, MarkedLeaf] | None:
+            if found.key.state in _DONE[change]:
+                return None
+            return await self._made(tenant, by, found, change, wait_seconds)
+
+        return await self.carried(tenant, key_id, make, note)
+
+    async def carried(self, tenant: UUID, key_id: UUID, make: Maker, note: Note[Key] | None) -> Key:
+        """Bring a key's next edition to its end; on return it holds. Nothing is done where there is none to make.
+
+        Raises: as ``change``.
+        """
         for _ in range(_ATTEMPTS):
             await self.carry(tenant, key_id)
             async with self._database.transaction(tenant) as connection:
                 found = await store.by_id(connection, key_id)
-                if found is None:
-                    raise KeyUnknown("There is no such key.")
-                if found.key.state in _DONE[change]:
-                    if note is not None:
+            if found is None:
+                raise KeyUnknown("There is no such key.")
+            made = await make(found)
+            if made is None:
+                if note is not None:
+                    async with self._database.transaction(tenant) as connection:
                         await note(connection, found.key)
-                    return found.key
-            pending, leaf = await self._made(tenant, by, found, change, wait_seconds)
+                return found.key
+            pending, leaf = made
             if await self._written(tenant, found, pending, leaf):
                 return await self._ended(tenant, pending, note)
         raise Unavailable("Others are changing this key all the time; the request can be repeated.")
@@ -105,7 +124,17 @@ class Lifecycle:
                 raise KeyStateConflict(refused.detail) from refused
             raise
         destroys_at = datetime.fromtimestamp(made.destroys_at, UTC) if made.destroys_at else None
-        pending = PendingChange(new_id(), key.id, key.version, made.wrapped, made.state, destroys_at, by)
+        pending = PendingChange(
+            id=new_id(),
+            key=key.id,
+            version=key.version,
+            wrapped=made.wrapped,
+            state=made.state,
+            destroys_at=destroys_at,
+            by=by,
+            act=_ACTIONS[made.state],
+            policies=key.policies,
+        )
         return pending, made.leaf
 
     async def _written(self, tenant: UUID, found: WrappedKey, pending: PendingChange, leaf: MarkedLeaf) -> bool:
@@ -131,9 +160,9 @@ class Lifecycle:
         async with self._database.transaction(tenant) as connection:
             # Taken first by all who write here, so that none waits for another in a circle.
             await store.lock(connection, pending.key)
-            if await store.take_over(connection, pending.id):
+            if await store.take_over(connection, pending.id, now()):
                 detail = {} if pending.destroys_at is None else {"destroys_at": pending.destroys_at.isoformat()}
-                await note_by(connection, tenant, _ACTIONS[pending.state], pending.by, str(pending.key), **detail)
+                await note_by(connection, tenant, pending.act, pending.by, str(pending.key), **detail)
             found = await store.by_id(connection, pending.key)
             if found is None:
                 raise KeyUnknown("There is no such key.")

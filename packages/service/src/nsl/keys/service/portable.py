@@ -19,6 +19,7 @@ from nsl.identity.service import Note, keep_leaves
 from nsl.identity.service import note as note_act
 from nsl.keys import store
 from nsl.keys.errors import (
+    ApprovalsExpired,
     ExportNotAllowed,
     ImportIdTaken,
     ImportKeyUnknown,
@@ -27,11 +28,15 @@ from nsl.keys.errors import (
     KeyNotActive,
     KeyUnknown,
     KindUnsuitable,
+    NoPolicyWaits,
+    PolicyFixed,
     PolicyUnsuitable,
+    PolicyWaits,
     RecipientNotNamed,
     RecipientUnsuitable,
+    TooFewApprovals,
 )
-from nsl.keys.model import KINDS_OF_CURVE, Enclave, Key, Usage, WrappedKey, addresses_of
+from nsl.keys.model import KINDS_OF_CURVE, Enclave, Key, Policies, Usage, WrappedKey, addresses_of
 from nsl.keys.ports import PortableEnclave
 from nsl.keys.service.lifecycle import Lifecycle
 from nsl.kit.clock import now
@@ -59,6 +64,11 @@ _REFUSALS: Final[dict[str, type[Failure]]] = {
         ExportNotAllowed,
         RecipientNotNamed,
         KeyNotActive,
+        PolicyFixed,
+        TooFewApprovals,
+        ApprovalsExpired,
+        NoPolicyWaits,
+        PolicyWaits,
     )
 }
 _NOT_REGISTERED: Final = "NOT_REGISTERED"
@@ -166,7 +176,7 @@ class PortableKeys:
             version=1,
             state=KeyState.ACTIVE,
             usages=new.usages,
-            policy=new.policy,
+            policies=Policies(new.policy),
             public_key=made.public_key,
             addresses=addresses_of(new.curve, made.public_key),
             created_at=created_at,

@@ -21,7 +21,7 @@ from nsl.keys.errors import (
     PayloadUnreadable,
     SigningRefused,
 )
-from nsl.keys.model import KINDS_OF_CURVE, Enclave, Key, Usage, WrappedKey, addresses_of, policy_for
+from nsl.keys.model import KINDS_OF_CURVE, Enclave, Key, Policies, Usage, WrappedKey, addresses_of, policy_for
 from nsl.keys.ports import KeyEnclave
 from nsl.keys.service.journal import Journal, Page
 from nsl.keys.service.lifecycle import Lifecycle
@@ -121,7 +121,7 @@ class Keys:
             version=1,
             state=KeyState.ACTIVE,
             usages=tuple(usages),
-            policy=policy,
+            policies=Policies(policy),
             public_key=made.public_key,
             addresses=addresses_of(curve, made.public_key),
             created_at=created_at,
@@ -156,7 +156,11 @@ class Keys:
                 caller.tenant, actor_of(caller), key_id, change, wait_seconds=wait_seconds, note=note
             )
         finally:
-            self._kept.pop((caller.tenant, key_id), None)
+            self.forget(caller.tenant, key_id)
+
+    def forget(self, tenant: UUID, key_id: UUID) -> None:
+        """It was changed: what was read of it is not the present any more."""
+        self._kept.pop((tenant, key_id), None)
 
     async def sign(
         self, caller: Caller, key_id: UUID, items: Sequence[ToSign], note: Note[Signed] | None = None

@@ -1,0 +1,51 @@
+"""An approver's part in changing a key's policy: what is signed, and the signature. Nothing here asks the layer."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from nsl_client.policies import KeyPolicy
+from nsl_protocol.errors import CodecError
+from nsl_protocol.policy.changing import PolicyChange
+from nsl_protocol.policy.document import Policy, read_policy
+
+
+def read_document(policy: Mapping[str, Any]) -> Policy:
+    """Raises ValueError: it is no policy; it says why."""
+    try:
+        return read_policy(msgspec.json.encode(policy))
+    except CodecError as error:
+        raise ValueError(str(error)) from error
+
+
+def policy_change(
+    key_id: str, tenant_id: str, present: KeyPolicy, policy: Mapping[str, Any], *, expires_at: int
+) -> PolicyChange:
+    """What approvers sign to put ``policy`` in the place of the present one.
+
+    Args:
+        present: as ``keys.policy`` answers it. Read it before you sign: a signature is worth nothing to any other.
+        expires_at: Unix seconds, at most 30 days ahead.
+
+    Raises:
+        ValueError: the layer shows another policy than it names by its hash, or ``policy`` is none.
+    """
+    if read_document(present.policy).hash != present.hash:
+        raise ValueError("The policy that is shown is not the one that is named: do not sign this.")
+    return PolicyChange(
+        cluster=present.cluster,
+        tenant=UUID(tenant_id),
+        key=UUID(key_id),
+        number=present.number,
+        from_=present.hash,
+        to=read_document(policy).hash,
+        expires_at=expires_at,
+    )
+
+
+def approve(change: PolicyChange, private_key: bytes) -> str:
+    """The signature of an approver who has an Ed25519 key (32 bytes), as ``keys.change_policy`` takes it."""
+    return Ed25519PrivateKey.from_private_bytes(private_key).sign(change.signed).hex()

@@ -1,0 +1,55 @@
+"""Messages by which a key's policy is changed, by those whom the policy names."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from nsl_protocol.enclave.fields import MarkedLeaf, Message, Name, Signature64, Wrapped
+from nsl_protocol.enclave.wrapped import KeyName
+
+type PolicyBytes = Annotated[bytes, Meta(max_length=8192)]
+
+
+class ChangePolicy(Message, frozen=True):
+    """Make the edition in which another policy holds, or waits to. Answered by ``PolicyChanged``.
+
+    ``approvals``: by approver, a signature over ``policy.changing.PolicyChange``.
+    """
+
+    name: KeyName
+    wrapped: Wrapped
+    policy: PolicyBytes
+    expires_at: Annotated[int, Meta(ge=0, le=2**53 - 1)]
+    approvals: Annotated[dict[Name, Signature64], Meta(max_length=16)]
+
+
+class SettlePolicy(Message, frozen=True):
+    """Make the edition in which the policy that waits holds, or waits no more. Answered by ``PolicyChanged``.
+
+    ``withdrawn``: which anybody may ask for: the present policy goes on.
+    """
+
+    name: KeyName
+    wrapped: Wrapped
+    withdrawn: bool
+
+
+# Answers ----------------------------------------------------------------------------------------------------------
+
+
+class PolicyChanged(Message, frozen=True):
+    """The next edition.
+
+    Attributes:
+        number: of the policy that holds in it.
+        policy: that policy, in its one encoding.
+        following: the one that waits; None: none does.
+        holds_at: enclave time from which that may hold, Unix seconds; 0: none waits.
+    """
+
+    wrapped: bytes
+    number: int
+    policy: bytes
+    following: bytes | None
+    holds_at: int
+    leaf: MarkedLeaf

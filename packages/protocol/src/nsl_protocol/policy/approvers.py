@@ -1,0 +1,47 @@
+"""Whose signatures a policy counts, and how many it takes to change it."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from nsl_protocol.errors import CodecError
+
+_ED25519_DIGITS = 64
+
+type Name = Annotated[str, Meta(pattern="^[a-z0-9](-?[a-z0-9]){0,62}$")]
+
+
+class ApproverAlgorithm(StrEnum):
+    ED25519 = "ed25519"
+    SECP256R1 = "secp256r1"  # ECDSA over SHA-256
+
+
+class Approver(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """``public_key``: hex of 32 bytes of Ed25519, or of a compressed point."""
+
+    algorithm: ApproverAlgorithm
+    public_key: Annotated[str, Meta(pattern="^([0-9a-f]{64}|0[23][0-9a-f]{64})$")]
+
+
+class ChangeRule(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How this policy is changed: by so many of its approvers, and not before so many seconds have passed."""
+
+    threshold: Annotated[int, Meta(ge=1, le=16)]
+    time_lock_seconds: Annotated[int, Meta(ge=0, le=90 * 86_400)] = 0
+
+
+def insist_on_approvers(approvers: Mapping[str, Approver], change: ChangeRule | None) -> None:
+    """Raises CodecError: what they say can never be."""
+    keys = [each.public_key for each in approvers.values()]
+    if len(set(keys)) != len(keys):
+        raise CodecError("two approvers have one key: one person counts once", field="policy.approvers")
+    for name, approver in approvers.items():
+        if (len(approver.public_key) == _ED25519_DIGITS) != (approver.algorithm is ApproverAlgorithm.ED25519):
+            raise CodecError(f"{name}: that is no key of {approver.algorithm}", field="policy.approvers")
+    if change is not None and change.threshold > len(approvers):
+        raise CodecError(
+            f"{change.threshold} of {len(approvers)} approvers can never sign: name more, or ask fewer",
+            field="policy.change",
+        )
