@@ -152,6 +152,7 @@ CALLS: dict[str, Call] = {
     "sign": Call({"key_id": lambda w: w.key()}, MESSAGE, own=True),
     "getKeyPolicy": Call({"key_id": lambda w: w.key()}, own=True),
     "evaluatePolicy": Call({"key_id": lambda w: w.key()}, MESSAGE, own=True),
+    "verify": Call({"key_id": lambda w: w.key()}, MESSAGE | {"signature": "00" * 64}, own=True),
     "signBatch": Call({"key_id": lambda w: w.key()}, {"items": [MESSAGE]}, own=True),
     "changeKeyPolicy": Call(
         {"key_id": lambda w: w.key()}, {"policy": {}, "expires_at": 1, "approvals": {}}, own=True, reached=409

@@ -240,3 +240,23 @@ def test_a_repeated_request_signs_once(api: httpx.Client, keys: dict[str, Any]) 
 def test_a_name_has_no_control_characters(api: httpx.Client, name: str) -> None:
     answer = api.post("/v1/keys", json={"name": name, "curve": "ed25519"})
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "name")
+
+
+@pytest.mark.parametrize("curve", ["secp256r1", "secp256k1", "ed25519"])
+def test_a_signature_is_verified_as_it_was_made(api: httpx.Client, curve: str) -> None:
+    key, other = (_made(api.post("/v1/keys", json={"name": "v", "curve": curve}))["id"] for _ in range(2))
+    body = {"kind": "message", "payload": {"text": "m"}}
+    signed = api.post(f"/v1/keys/{key}/sign", json=body).json()
+    asked = body | {"signature": signed["signature"], "salt": signed["salt"] or ""}
+
+    def valid(key_id: str, **changes: Any) -> bool:
+        answer = api.post(f"/v1/keys/{key_id}/verify", json=asked | changes)
+        assert answer.status_code == 200, answer.text
+        return bool(answer.json()["valid"])
+
+    assert valid(key)
+    assert not valid(other)
+    assert not valid(key, payload={"text": "n"})
+    assert not valid(key, signature="00" * 64)
+    junk = api.post(f"/v1/keys/{key}/verify", json=asked | {"signature": "zz"})
+    assert junk.status_code == 400

@@ -31,6 +31,7 @@ from nsl_client.model import (
     Page,
     RecordProof,
     Signature,
+    SignatureVerdict,
     Tenant,
     Transaction,
     TreeHead,
@@ -233,6 +234,20 @@ def sign(key_id: str, kind: str, payload: Mapping[str, Any], *, network: int | N
     """Sign. ``kind``: message, digest, n3-transaction, evm-transaction or typed-data; ``payload`` as the API says."""
     body = _without_none(kind=kind, payload=dict(payload), network=network)
     return Call("POST", f"/v1/keys/{quote(key_id, safe='')}/sign", Signature, body, idempotency_key=fresh_key())
+
+
+def verify(
+    key_id: str,
+    kind: str,
+    payload: Mapping[str, Any],
+    signature: str,
+    *,
+    network: int | None = None,
+    salt: str | None = None,
+) -> Call[SignatureVerdict]:
+    """Whether a signature (hex) is this key's over exactly that. ``salt``: as ``sign`` answered it."""
+    body = _without_none(kind=kind, payload=dict(payload), network=network, signature=signature, salt=salt)
+    return Call("POST", f"/v1/keys/{quote(key_id, safe='')}/verify", SignatureVerdict, body, repeats=True)
 
 
 def sign_batch(key_id: str, items: Sequence[Mapping[str, Any]]) -> Call[Page[BatchResult]]:

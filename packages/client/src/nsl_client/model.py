@@ -127,6 +127,13 @@ class ExportedKey(msgspec.Struct, frozen=True):
     encrypted_key: str
 
 
+class SignatureVerdict(msgspec.Struct, frozen=True):
+    """``key_version``: by whose public key."""
+
+    valid: bool
+    key_version: int
+
+
 class Signature(msgspec.Struct, frozen=True):
     """``signature`` is r‖s as hex, with v appended for secp256k1."""
 

@@ -122,6 +122,27 @@ def policy(
 
 
 @app.command()
+def verify(
+    key_id: Annotated[str, typer.Argument(help="The key's id.")],
+    payload: Annotated[str, typer.Argument(help="What is said to be signed, as for `nsl keys sign`.")],
+    signature: Annotated[str, typer.Argument(help="The signature, as hex.")],
+    kind: Annotated[KindOption, typer.Option(help="What the payload is.")] = KindOption.MESSAGE,
+    network: Annotated[int | None, typer.Option(help="A transaction's N3 magic number or EVM chain id.")] = None,
+    salt: Annotated[str | None, typer.Option(help="As sign answered it, for messages of secp256r1 keys.")] = None,
+    credentials: Credentials = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a signature against a key. Exit status 1 if it is not this key's over exactly that.
+
+    Example: nsl keys verify KEY_ID hello 5d41...
+    """
+    with explained(), connect(credentials) as client:
+        found = client.keys.verify(key_id, kind.value, _payload(kind, payload), signature, network=network, salt=salt)
+        show_record(found, as_json=as_json)
+    raise typer.Exit(0 if found.valid else 1)
+
+
+@app.command()
 def evaluate(
     key_id: Annotated[str, typer.Argument(help="The key's id.")],
     payload: Annotated[

@@ -15,7 +15,7 @@ from nsl.identity.service import Note
 from nsl.keys.api.views import ExportRecipients, IdempotencyKey, KeysOf, KeyView, Once, recipients, view
 from nsl.keys.errors import CurveUnsupported, SigningRefused, UsageUnsuitable
 from nsl.keys.model import ROTATION_DAYS, USAGES_OF_CURVE, Usage
-from nsl.keys.service import Made, Signed, ToSign, decoded
+from nsl.keys.service import Made, Signed, ToSign, decoded, verifies
 from nsl.kit.db import Connection
 from nsl.kit.decoding import Label, Unreadable
 from nsl.kit.errors import Failure, Malformed
@@ -76,6 +76,20 @@ class SignRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class SignBatchRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     items: Annotated[list[SignRequest], Meta(min_length=1, max_length=SIGN_ORDERS_MAX)]
+
+
+class VerifyRequest(SignRequest, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A request to sign, and what came of it. ``salt``: as ``sign`` answered it, for messages of secp256r1 keys."""
+
+    signature: Annotated[str, Meta(pattern="^([0-9a-f]{128}|[0-9a-f]{130})$")]
+    salt: Annotated[str, Meta(max_length=64)] = ""
+
+
+class VerdictView(msgspec.Struct, frozen=True):
+    """``key_version``: by whose public key."""
+
+    valid: bool
+    key_version: int
 
 
 class SignatureView(msgspec.Struct, frozen=True):
@@ -208,8 +222,25 @@ async def sign_batch(
     return await idempotency.once(caller, idempotency_key, ("signBatch", (key_id, data)), BatchView, act)
 
 
+@post(
+    "/v1/keys/{key_id:uuid}/verify",
+    operation_id="verify",
+    summary="Whether a signature is this key's over exactly that",
+    tags=["keys"],
+    status_code=HTTP_200_OK,
+)
+async def verify(
+    caller: Annotated[Caller, Requires(Scope.KEYS_READ, resource="key_id")],
+    keys: KeysOf,
+    key_id: FromPath[UUID],
+    data: JSONBody[VerifyRequest],
+) -> VerdictView:
+    key = await keys.get(caller.tenant, key_id)
+    return VerdictView(verifies(key, to_sign(data), bytes.fromhex(data.signature), data.salt), key.version)
+
+
 #: what ``nsl.http`` mounts
-HANDLERS = (create_key, list_keys, get_key, sign, sign_batch)
+HANDLERS = (create_key, list_keys, get_key, sign, sign_batch, verify)
 
 
 def curve_of(text: str) -> Curve:

@@ -5,6 +5,7 @@ from nsl.keys.service.lifecycle import Lifecycle
 from nsl.keys.service.portable import ExportedKey, ImportParameters, NewImport, PortableKeys
 from nsl.keys.service.secrets import Done, SecretKeys
 from nsl.keys.service.signing import Keys, Made, Signed, ToSign, decoded
+from nsl.keys.service.verifying import verifies
 
 __all__ = [
     "Compared",
@@ -21,4 +22,5 @@ __all__ = [
     "Signed",
     "ToSign",
     "decoded",
+    "verifies",
 ]

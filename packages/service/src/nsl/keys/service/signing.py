@@ -201,7 +201,7 @@ class Keys:
         key = wrapped.key
         name = KeyName(tenant.bytes, key.id.bytes, key.version)
         try:
-            return await self._enclave.evaluate(name, wrapped.wrapped, _signable(key, item))
+            return await self._enclave.evaluate(name, wrapped.wrapped, signable(key, item))
         except Denied as refused:
             raise failure_of(Refused(refused.code, refused.detail)) from refused
 
@@ -220,7 +220,7 @@ class Keys:
         orders: dict[int, SignOrder] = {}
         for position, item in enumerate(items):
             try:
-                orders[position] = SignOrder(name, wrapped.wrapped, _signable(key, item), new_id().bytes)
+                orders[position] = SignOrder(name, wrapped.wrapped, signable(key, item), new_id().bytes)
                 results.append(KindUnsuitable("not reached"))
             except Failure as failure:
                 results.append(failure)
@@ -274,7 +274,7 @@ async def _told(note: Note[Signed], results: Signed, connection: Connection) -> 
     await note(connection, results)
 
 
-def _signable(key: Key, item: ToSign) -> Signable:
+def signable(key: Key, item: ToSign) -> Signable:
     """What the enclave is asked for. Raises KindUnsuitable."""
     if item.kind not in KINDS_OF_CURVE[key.curve]:
         allowed = ", ".join(sorted(KINDS_OF_CURVE[key.curve]))

@@ -1,0 +1,36 @@
+"""Signatures checked against a key: pure, by the public key, without the enclave."""
+
+from nsl.keys.errors import PayloadUnreadable
+from nsl.keys.model import Key
+from nsl.keys.service.signing import ToSign, signable
+from nsl_protocol.enclave.signed import signed_data, verify_signature
+from nsl_protocol.errors import CodecError
+
+_SIGNATURE_BYTES = 64
+#: v of Ethereum's signatures, which stands behind r‖s
+_RECOVERY = (27, 28)
+
+
+def verifies(key: Key, item: ToSign, signature: bytes, salt: str = "") -> bool:
+    """Whether the signature is this key's over exactly that.
+
+    Args:
+        signature: 64 bytes, or 65 with v.
+        salt: of the N3 message envelope, hex text.
+
+    Raises:
+        KindUnsuitable: a key of this curve does not sign that.
+        PayloadUnreadable: what is said to be signed does not parse.
+    """
+    what = signable(key, item)
+    try:
+        data = signed_data(what, key.curve, salt)
+    except CodecError as error:
+        raise PayloadUnreadable(f"The payload is not {item.kind}: {error}.", field="payload") from error
+    if len(signature) > _SIGNATURE_BYTES and signature[_SIGNATURE_BYTES] not in _RECOVERY:
+        return False
+    try:
+        verify_signature(key.curve, key.public_key, data, signature[:_SIGNATURE_BYTES])
+    except CodecError:
+        return False
+    return True
