@@ -33,7 +33,7 @@ COMMANDS = [
     ("keys", "disable"), ("keys", "enable"), ("keys", "destroy"), ("keys", "policy"), ("keys", "evaluate"),
     ("keys", "import"), ("keys", "export"), ("keys", "open-export"), ("keys", "export-recipient"),
     ("keys", "attestation"), ("keys", "verify-attestation"), ("enclave", "trust"),
-    ("policy", "check"), ("policy", "test"), ("policy", "approver-key"), ("policy", "approve"),
+    ("policy", "ready"), ("policy", "check"), ("policy", "test"), ("policy", "approver-key"), ("policy", "approve"),
     ("policy", "change"), ("policy", "withdraw"), ("policy", "compare"),
     ("audit", "head"), ("audit", "records"), ("audit", "proof"), ("audit", "receipt"), ("audit", "export"),
     ("audit", "monitor"), ("audit", "witness-key"), ("audit", "witness"),

@@ -9,6 +9,7 @@ from nsl.cli.connection import AsJson
 from nsl.cli.output import explained, fail, show_json, show_list, show_record
 from nsl.cli.policy_changes import COMMANDS
 from nsl.cli.policy_files import read_policy_file
+from nsl.cli.ready_policies import ready
 
 if TYPE_CHECKING:
     from nsl_protocol.policy.document import Policy
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Policies of keys: check, test, compare and change them.")
 for name, command in COMMANDS.items():
     app.command(name)(command)
+app.command("ready")(ready)
 
 
 @app.command()
