@@ -154,6 +154,16 @@ CALLS: dict[str, Call] = {
     "evaluatePolicy": Call({"key_id": lambda w: w.key()}, MESSAGE, own=True),
     "verify": Call({"key_id": lambda w: w.key()}, MESSAGE | {"signature": "00" * 64}, own=True),
     "signBatch": Call({"key_id": lambda w: w.key()}, {"items": [MESSAGE]}, own=True),
+    "askApproval": Call({"key_id": lambda w: w.key()}, MESSAGE, own=True),
+    "listApprovals": Call(),
+    "getApproval": Call({"approval_id": lambda w: w.approval()}, own=True),
+    "decideApproval": Call(
+        {"approval_id": lambda w: w.approval()},
+        {"approver": "ann", "decision": "approve", "signature": "00" * 64},
+        own=True,
+        reached=403,
+    ),
+    "revokeApproval": Call({"approval_id": lambda w: w.approval()}, own=True),
     "changeKeyPolicy": Call(
         {"key_id": lambda w: w.key()}, {"policy": {}, "expires_at": 1, "approvals": {}}, own=True, reached=409
     ),

@@ -118,6 +118,9 @@ class World:
     def key(self) -> str:
         return str(self._make("/v1/keys", CALLS["createKey"].json(self))["id"])
 
+    def approval(self) -> str:
+        return str(self._make(f"/v1/keys/{self.key()}/approvals", CALLS["askApproval"].json(self))["id"])
+
     def secret_key(self, curve: str) -> str:
         return str(self._make("/v1/keys", {"name": "x", "curve": curve})["id"])
 

@@ -230,9 +230,19 @@ def get_key_attestation(key_id: str, nonce: bytes | None = None) -> Call[KeyAtte
     return Call("GET", f"/v1/keys/{quote(key_id, safe='')}/attestation", KeyAttestation, query=query)
 
 
-def sign(key_id: str, kind: str, payload: Mapping[str, Any], *, network: int | None = None) -> Call[Signature]:
-    """Sign. ``kind``: message, digest, n3-transaction, evm-transaction or typed-data; ``payload`` as the API says."""
-    body = _without_none(kind=kind, payload=dict(payload), network=network)
+def sign(
+    key_id: str,
+    kind: str,
+    payload: Mapping[str, Any],
+    *,
+    network: int | None = None,
+    approval_id: str | None = None,
+) -> Call[Signature]:
+    """Sign. ``kind``: message, digest, n3-transaction, evm-transaction or typed-data; ``payload`` as the API says.
+
+    ``approval_id``: of the approval of exactly this, where the key's policy asks for one.
+    """
+    body = _without_none(kind=kind, payload=dict(payload), network=network, approval_id=approval_id)
     return Call("POST", f"/v1/keys/{quote(key_id, safe='')}/sign", Signature, body, idempotency_key=fresh_key())
 
 

@@ -16,6 +16,8 @@ from nsl_client.errors import NslError
 from nsl_client.exchange import Flow, NeedToken, Outcome, Pause, Send, Session
 from nsl_client.model import Health, Me, Page, Transaction
 from nsl_client.resources import (
+    Approvals,
+    AsyncApprovals,
     AsyncAudit,
     AsyncClients,
     AsyncEnclaves,
@@ -66,6 +68,7 @@ class Client:
         self.tenants = Tenants(self)
         self.clients = Clients(self)
         self.keys = Keys(self)
+        self.approvals = Approvals(self)
         self.ledger = Ledger(self)
         self.transactions = Transactions(self)
         self.enclaves = Enclaves(self)
@@ -168,6 +171,7 @@ class AsyncClient:
         self.tenants = AsyncTenants(self)
         self.clients = AsyncClients(self)
         self.keys = AsyncKeys(self)
+        self.approvals = AsyncApprovals(self)
         self.ledger = AsyncLedger(self)
         self.transactions = AsyncTransactions(self)
         self.enclaves = AsyncEnclaves(self)

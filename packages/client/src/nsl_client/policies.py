@@ -75,3 +75,4 @@ class Evaluation(msgspec.Struct, frozen=True):
     rules: list[str]
     policy_hash: str
     windows: list[WindowLeft] = []
+    approvals: list[dict[str, Any]] = []

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, Protocol
 
-from nsl_client import calls, secret_keys
+from nsl_client import approvals, calls, secret_keys
 from nsl_client.calls import Call
 
 
@@ -106,6 +106,14 @@ class Audit(_Resource):
     receipt = _method(calls.get_receipt)
 
 
+class Approvals(_Resource):
+    ask = _method(approvals.ask)
+    list = _method(approvals.list_approvals)
+    get = _method(approvals.get)
+    decide = _method(approvals.decide)
+    revoke = _method(approvals.revoke)
+
+
 class Transactions(_Resource):
     transfer = _method(calls.create_transfer)
     get = _method(calls.get_transaction)
@@ -169,6 +177,14 @@ class AsyncAudit(_AsyncResource):
     proof = _async_method(calls.get_proof)
     leaves = _async_method(calls.list_leaves)
     receipt = _async_method(calls.get_receipt)
+
+
+class AsyncApprovals(_AsyncResource):
+    ask = _async_method(approvals.ask)
+    list = _async_method(approvals.list_approvals)
+    get = _async_method(approvals.get)
+    decide = _async_method(approvals.decide)
+    revoke = _async_method(approvals.revoke)
 
 
 class AsyncTransactions(_AsyncResource):

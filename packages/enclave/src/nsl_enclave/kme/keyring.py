@@ -10,12 +10,13 @@ from msgspec.msgpack import encode
 
 from nsl_enclave.kernel.errors import Refusal
 from nsl_enclave.kme import lifecycle, meaning
+from nsl_enclave.kme.approvals import Approvals
 from nsl_enclave.kme.leaves import Leaves, Order
 from nsl_enclave.kme.portable import policy_in, suitable
 from nsl_enclave.kme.signing import SECRET_CURVES, PrivateHalf, new_secret, private_half
 from nsl_enclave.kme.windows import Lacking, Windows
 from nsl_enclave.kme.wrapping import KeySecret, Wrapping
-from nsl_protocol.enclave.evaluation import Evaluate, Evaluated, ObjectionTo, WindowLeft
+from nsl_protocol.enclave.evaluation import ApprovalNeeded, Evaluate, Evaluated, ObjectionTo, WindowLeft
 from nsl_protocol.enclave.lifecycle import ChangeKey, KeyChanged
 from nsl_protocol.enclave.messages import (
     CreateKey,
@@ -35,7 +36,7 @@ from nsl_protocol.enclave.signable import (
 )
 from nsl_protocol.enclave.symmetric import UseOrder
 from nsl_protocol.enclave.wrapped import KeyName, WrappedKey
-from nsl_protocol.policy.decision import Decision, Objection, decide, summary, too_much
+from nsl_protocol.policy.decision import Decision, Objection, decide, summary, too_much, unapproved
 from nsl_protocol.policy.document import Kind, Policy
 from nsl_protocol.policy.effects import Meaning
 from nsl_protocol.policy.reading import meaning_of
@@ -85,10 +86,13 @@ class Keyring:
         now: enclave time, Unix seconds.
     """
 
-    def __init__(self, wrapping: Wrapping, leaves: Leaves, windows: Windows, now: Callable[[], float]) -> None:
+    def __init__(
+        self, wrapping: Wrapping, leaves: Leaves, windows: Windows, approvals: Approvals, now: Callable[[], float]
+    ) -> None:
         self._wrapping = wrapping
         self._leaves = leaves
         self._windows = windows
+        self._approvals = approvals
         self._now = now
         self._opened: OrderedDict[tuple[KeyName, bytes], OpenKey] = OrderedDict()
         self._answered: OrderedDict[bytes, _Answered] = OrderedDict()
@@ -122,7 +126,8 @@ class Keyring:
         except Refusal as refusal:
             leaf = None if refusal.code in _NOT_YET else self._leaves.refused(order, request, refusal.code)
             return Refused(refusal.code, refusal.reason, leaf)
-        against = self._against(order, request, key, decision)
+        approvers = self._approvals.by(order, key.policy, key.policy_hash) if decision.approvals else frozenset()
+        against = self._against(order, request, key, decision, approvers)
         if against is not None:
             return against
         made, decoded, public_key = key.private.sign(found.data), found.decoded_json(), key.private.public_key
@@ -134,7 +139,13 @@ class Keyring:
             public_key=public_key,
             decoded=decoded,
             leaf=self._leaves.signed(
-                order, request, public_key + made.raw, decoded, policy=key.policy_hash, rules=decision.rules
+                order,
+                request,
+                public_key + made.raw,
+                decoded,
+                policy=key.policy_hash,
+                rules=decision.rules,
+                approvers=tuple(sorted(approvers)),
             ),
         )
         self._answered[order.id] = _Answered(order.name, request, signature)
@@ -165,7 +176,8 @@ class Keyring:
         against = (*decision.objections, *(_too_much(key.policy, each) for each in lefts if each.sure))
         objections = tuple(ObjectionTo(*astuple(each)) for each in against)
         windows = tuple(_said(each) for each in lefts)
-        return Evaluated(json.encode(decoded), key.policy_hash, objections, decision.rules, windows)
+        approvals = tuple(ApprovalNeeded(each.threshold, tuple(sorted(each.of))) for each in decision.approvals)
+        return Evaluated(json.encode(decoded), key.policy_hash, objections, decision.rules, windows, approvals)
 
     def _decided(self, what: Signable, key: OpenKey) -> Decision:
         """On what ``_meaning`` has parsed; where only its kind matters, that is all that is looked at."""
@@ -173,9 +185,12 @@ class Keyring:
             return decide(key.policy, Meaning(_KINDS[type(what)], None, None, "", ()), 0)
         return decide(key.policy, meaning_of(what, key.private.curve, key.private.public_key), int(self._now()))
 
-    def _against(self, order: Order, request: bytes, key: OpenKey, decision: Decision) -> Refused | None:
+    def _against(
+        self, order: Order, request: bytes, key: OpenKey, decision: Decision, approvers: frozenset[str] = frozenset()
+    ) -> Refused | None:
         """What speaks against it; None: nothing does, and it has counted."""
-        objections = decision.objections
+        unapproved_ = (unapproved(each, approvers) for each in decision.approvals)
+        objections = decision.objections or tuple(each for each in unapproved_ if each is not None)
         if not objections and decision.spends:
             lacking = self._windows.spend(order.name, decision.spends)
             if lacking is not None and not lacking.sure:

@@ -56,7 +56,15 @@ class Leaves:
         self._kept: deque[MarkedLeaf] = deque(maxlen=LEAVES_KEPT_MAX)
 
     def signed(
-        self, order: SignOrder, request: bytes, outcome: bytes, decoded: bytes, *, policy: str, rules: tuple[str, ...]
+        self,
+        order: SignOrder,
+        request: bytes,
+        outcome: bytes,
+        decoded: bytes,
+        *,
+        policy: str,
+        rules: tuple[str, ...],
+        approvers: tuple[str, ...] = (),
     ) -> MarkedLeaf:
         """Of a signature that may leave when this leaf is written down. ``outcome``: public key and signature."""
         name = order.name
@@ -76,6 +84,7 @@ class Leaves:
             policy=policy,
             rules=rules,
             commitment=commitment(salt, decoded),
+            approvers=approvers,
         )
         return self._made(leaf, salt)
 

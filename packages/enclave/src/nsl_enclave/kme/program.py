@@ -10,6 +10,7 @@ from nsl_enclave import __version__
 from nsl_enclave.kernel.errors import Refusal, Violation
 from nsl_enclave.kernel.phases import NEXT, PERMITTED, Phase
 from nsl_enclave.kernel.server import Peer
+from nsl_enclave.kme.approvals import Approvals
 from nsl_enclave.kme.cluster import Cluster
 from nsl_enclave.kme.custody import Custody
 from nsl_enclave.kme.enrolment import Enrolment
@@ -186,7 +187,8 @@ class KeyManagement:
         self._tokens = Tokens(self._wrapping)
         leaves = Leaves(LeafMacs(root), cluster.now)
         self._windows = Windows(self._wrapping, leaves.run, cluster.steady)
-        self._keyring = Keyring(self._wrapping, leaves, self._windows, cluster.now)
+        approvals = Approvals(cluster.identifier, cluster.now)
+        self._keyring = Keyring(self._wrapping, leaves, self._windows, approvals, cluster.now)
         governing = Governing(self._wrapping, leaves, cluster.identifier, cluster.now)
         self._symmetric = Symmetric(self._keyring, leaves)
         self._log = Log(self._wrapping, root, cluster.identifier, cluster.now)

@@ -59,6 +59,7 @@ class EnclaveLeaf(
         policy: the policy's hash.
         rules: of the policy, those that allowed or refused it.
         commitment: to the decoded meaning.
+        approvers: whose approval was asked for and given.
     """
 
     run: HexRun
@@ -76,6 +77,7 @@ class EnclaveLeaf(
     policy: HexHash | None = None
     rules: tuple[str, ...] = ()
     commitment: HexHash | None = None
+    approvers: tuple[str, ...] = ()
 
 
 class LostLeaves(Struct, frozen=True, forbid_unknown_fields=True, tag_field="source", tag="lost"):

@@ -43,6 +43,13 @@ class WindowLeft(Message, frozen=True):
     left: str
 
 
+class ApprovalNeeded(Message, frozen=True):
+    """It takes so many of these approvers."""
+
+    threshold: int
+    of: tuple[str, ...]
+
+
 class Evaluated(Message, frozen=True):
     """``decoded``: as in a signature, with a ``summary`` in the policy's own words. ``rules``: those that allow it."""
 
@@ -51,3 +58,4 @@ class Evaluated(Message, frozen=True):
     objections: tuple[ObjectionTo, ...]
     rules: tuple[str, ...]
     windows: tuple[WindowLeft, ...] = ()
+    approvals: tuple[ApprovalNeeded, ...] = ()

@@ -56,7 +56,7 @@ from nsl_protocol.enclave.membership import (
     ShareTaken,
     SubmitShare,
 )
-from nsl_protocol.enclave.policies import ChangePolicy, PolicyChanged, SettlePolicy
+from nsl_protocol.enclave.policies import Approval, ChangePolicy, PolicyChanged, SettlePolicy
 from nsl_protocol.enclave.portable import AttestKey, ExportKey, KeyAttested, KeyExported, Recipients
 from nsl_protocol.enclave.signable import Signable
 from nsl_protocol.enclave.symmetric import Product, Use
@@ -104,6 +104,7 @@ class SignOrder(Message, frozen=True):
     wrapped: Wrapped
     what: Signable
     id: Id16
+    approval: Approval | None = None
 
 
 # Requests ---------------------------------------------------------------------------------------------------------

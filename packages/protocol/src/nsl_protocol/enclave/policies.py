@@ -1,13 +1,21 @@
-"""Messages by which a key's policy is changed, by those whom the policy names."""
+"""Messages by which those whom a policy names approve what is signed, and change the policy."""
 
 from typing import Annotated
 
 from msgspec import Meta
 
-from nsl_protocol.enclave.fields import MarkedLeaf, Message, Name, Signature64, Wrapped
+from nsl_protocol.enclave.fields import Id16, MarkedLeaf, Message, Name, Signature64, Wrapped
 from nsl_protocol.enclave.wrapped import KeyName
 
 type PolicyBytes = Annotated[bytes, Meta(max_length=8192)]
+
+
+class Approval(Message, frozen=True):
+    """Of what is to be signed. ``signatures``: by approver, over ``policy.approving.SigningApproval``."""
+
+    id: Id16
+    expires_at: Annotated[int, Meta(ge=0, le=2**53 - 1)]
+    signatures: Annotated[dict[Name, Signature64], Meta(max_length=16)]
 
 
 class ChangePolicy(Message, frozen=True):

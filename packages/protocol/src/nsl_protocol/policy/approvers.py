@@ -1,4 +1,4 @@
-"""Whose signatures a policy counts, and how many it takes to change it."""
+"""Whose signatures a policy counts, what takes their approval, and how many it takes to change it."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -10,6 +10,7 @@ from nsl_protocol.errors import CodecError
 
 _ED25519_DIGITS = 64
 
+type Amount = Annotated[str, Meta(pattern="^(0|[1-9][0-9]{0,60})(\\.[0-9]{1,30})?$")]
 type Name = Annotated[str, Meta(pattern="^[a-z0-9](-?[a-z0-9]){0,62}$")]
 
 
@@ -23,6 +24,22 @@ class Approver(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
 
     algorithm: ApproverAlgorithm
     public_key: Annotated[str, Meta(pattern="^([0-9a-f]{64}|0[23][0-9a-f]{64})$")]
+
+
+class ApprovalRule(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Which signatures take the approval of so many.
+
+    Attributes:
+        of: whose; None: all approvers'.
+        rules: of the policy, what is allowed by which; None: everything that is signed.
+        above: by asset, what is moved or approved without it: up to so much in one transaction. It speaks of nothing
+            else: calls and messages go without. None: it takes approval whatever it is.
+    """
+
+    threshold: Annotated[int, Meta(ge=1, le=16)]
+    of: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=16)] | None = None
+    rules: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=32)] | None = None
+    above: Annotated[dict[str, Amount], Meta(max_length=64)] | None = None
 
 
 class ChangeRule(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -52,12 +52,12 @@ def approved_by(policy: Policy, change: PolicyChange, approvals: Mapping[str, by
     return frozenset(
         name
         for name, signature in approvals.items()
-        if name in policy.approvers and _holds(policy.approvers[name], change.signed, signature)
+        if name in policy.approvers and holds(policy.approvers[name], change.signed, signature)
     )
 
 
-def _holds(approver: Approver, content: bytes, signature: bytes) -> bool:
-    """Ed25519, or ECDSA over SHA-256 with r‖s."""
+def holds(approver: Approver, content: bytes, signature: bytes) -> bool:
+    """Whether it is the approver's: Ed25519, or ECDSA over SHA-256 with r‖s."""
     public_key = bytes.fromhex(approver.public_key)
     try:
         if approver.algorithm is ApproverAlgorithm.ED25519:

@@ -70,12 +70,21 @@ class Spend:
 
 
 @dataclass(frozen=True, slots=True)
+class Needed:
+    """It takes the approval of so many of these."""
+
+    threshold: int
+    of: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
-    """``rules``: those that allowed something. ``spends``: what has to fit the windows besides."""
+    """``rules``: those that allowed something; ``spends``: what has to fit windows; ``approvals``: it takes these."""
 
     objections: tuple[Objection, ...]
     rules: tuple[str, ...]
     spends: tuple[Spend, ...] = ()
+    approvals: tuple[Needed, ...] = ()
 
     @property
     def allowed(self) -> bool:
@@ -91,25 +100,68 @@ def decide(policy: Policy, meaning: Meaning, unix_seconds: int) -> Decision:
     objections = [*_by_kind(policy, meaning), *_by_place(policy, meaning), *_by_time(policy, unix_seconds)]
     rates = tuple(Spend(f"rate/{each.seconds}", each.seconds, each.count_max, 1) for each in policy.rate)
     if policy.rules is None:
-        return Decision(tuple(objections), (), rates)
+        return Decision(tuple(objections), (), rates, tuple(_needed(policy, (), {}, ())))
     if meaning.not_understood and meaning.kind is not Kind.DIGEST:
         change = "Sign something that is understood in full, or use a key whose policy has no rules."
         objections.append(Objection("NOT_UNDERSTOOD_IN_FULL", "rules", meaning.not_understood, change))
     by_rule: dict[tuple[str, Token], int] = defaultdict(int)
-    used = []
+    used: list[str] = []
+    unbounded: set[str] = set()
     for effect in meaning.effects:
         found = _allowing(policy, meaning, effect, unix_seconds)
         if isinstance(found, Objection):
             objections.append(found)
             continue
         used.append(found.name)
-        if isinstance(effect, Moves | Approves) and effect.amount is not None:
+        if isinstance(effect, Approves) and effect.amount is None:
+            unbounded.add(found.name)
+        elif isinstance(effect, Moves | Approves) and effect.amount is not None:
             by_rule[found.name, effect.token] += effect.amount
     objections += _by_amount(policy, by_rule)
-    return Decision(tuple(objections), tuple(dict.fromkeys(used)), (*rates, *_spends(policy, by_rule)))
+    rules, sums = tuple(dict.fromkeys(used)), _sums(policy, by_rule)
+    return Decision(
+        tuple(objections), rules, (*rates, *_spends(policy, sums)), tuple(_needed(policy, rules, sums, unbounded))
+    )
 
 
-def _spends(policy: Policy, by_rule: Mapping[tuple[str, Token], int]) -> Iterator[Spend]:
+def unapproved(needed: Needed, by: frozenset[str]) -> Objection | None:
+    """What speaks against it where these have approved it."""
+    have = by & needed.of
+    if len(have) >= needed.threshold:
+        return None
+    reason = (
+        f"It takes the approval of {needed.threshold} of {', '.join(sorted(needed.of))}; {len(have)} have given it."
+    )
+    return Objection("APPROVAL_NEEDED", "approvals", reason, "Their signatures over exactly this: ask for an approval.")
+
+
+def _needed(
+    policy: Policy, used: Collection[str], sums: Mapping[tuple[str, str], int], unbounded: Collection[str]
+) -> Iterator[Needed]:
+    for rule in policy.approvals:
+        scope = set(used) if rule.rules is None else set(rule.rules)
+        if rule.rules is not None and not scope & set(used):
+            continue
+        if rule.above is not None and not scope & set(unbounded) and not _is_above(policy, rule.above, scope, sums):
+            continue
+        yield Needed(rule.threshold, frozenset(policy.approvers if rule.of is None else rule.of))
+
+
+def _is_above(
+    policy: Policy, above: Mapping[str, str], scope: Collection[str], sums: Mapping[tuple[str, str], int]
+) -> bool:
+    """Assets that it does not name are below it at nothing."""
+    totals: dict[str, int] = defaultdict(int)
+    for (name, symbol), amount in sums.items():
+        if name in scope:
+            totals[symbol] += amount
+    return any(
+        amount > units(above.get(symbol, "0"), policy.assets[symbol].decimals) for symbol, amount in totals.items()
+    )
+
+
+def _sums(policy: Policy, by_rule: Mapping[tuple[str, Token], int]) -> Mapping[tuple[str, str], int]:
+    """What each rule lets through of each asset."""
     rules = {rule.name: rule for rule in policy.rules or ()}
     sums: dict[tuple[str, str], int] = defaultdict(int)
     for (name, token), amount in by_rule.items():
@@ -118,6 +170,11 @@ def _spends(policy: Policy, by_rule: Mapping[tuple[str, Token], int]) -> Iterato
         if symbol is not None:
             # An asset that has one contract on several networks is one asset.
             sums[name, symbol] += amount
+    return sums
+
+
+def _spends(policy: Policy, sums: Mapping[tuple[str, str], int]) -> Iterator[Spend]:
+    rules = {rule.name: rule for rule in policy.rules or ()}
     for (name, symbol), amount in sums.items():
         rule = rules[name]
         for each in rule.windows if isinstance(rule, TransferRule | ApproveRule) else ():

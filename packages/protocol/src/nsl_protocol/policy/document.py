@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 from nsl_protocol.errors import CodecError
 from nsl_protocol.evm.address import EvmAddress
 from nsl_protocol.n3.address import ScriptHash
-from nsl_protocol.policy.approvers import Approver, ChangeRule, Name, insist_on_approvers
+from nsl_protocol.policy.approvers import Amount, ApprovalRule, Approver, ChangeRule, Name, insist_on_approvers
 
 DOCUMENT_BYTES_MAX: Final = 6144
 NATIVE: Final = "native"
@@ -59,7 +59,6 @@ class Scope(StrEnum):
 
 
 type Symbol = Annotated[str, Meta(pattern="^[A-Za-z0-9.]{1,16}$")]
-type Amount = Annotated[str, Meta(pattern="^(0|[1-9][0-9]{0,60})(\\.[0-9]{1,30})?$")]
 type Address = Annotated[str, Meta(min_length=1, max_length=64)]
 type Contract = Annotated[str, Meta(pattern="^(native|0x[0-9a-fA-F]{40})$")]
 type Method = Annotated[str, Meta(pattern="^([A-Za-z_$][A-Za-z0-9_$]{0,63}|0x[0-9a-f]{8})$")]
@@ -203,6 +202,7 @@ class Policy(_Part, frozen=True):
         rate: how many signatures of any kind it makes over time.
         approvers: by name, whose signatures count.
         change: how another policy takes this one's place; None: never.
+        approvals: which signatures take the approval of others.
         rules: tried in order; everything that is done must be allowed by one. None: no restriction by what is done.
     """
 
@@ -219,6 +219,7 @@ class Policy(_Part, frozen=True):
     rate: Annotated[tuple[Rate, ...], Meta(max_length=4)] = ()
     approvers: Annotated[dict[Name, Approver], Meta(max_length=16)] = {}
     change: ChangeRule | None = None
+    approvals: Annotated[tuple[ApprovalRule, ...], Meta(max_length=8)] = ()
 
     @property
     def by_kind_alone(self) -> bool:
@@ -298,6 +299,28 @@ def _insist_on_sense(policy: Policy) -> None:
         _insist_on_rule(policy, rule)
     _insist_on_counters(policy)
     insist_on_approvers(policy.approvers, policy.change)
+    for each in policy.approvals:
+        _insist_on_approval(policy, each)
+
+
+def _insist_on_approval(policy: Policy, rule: ApprovalRule) -> None:
+    where = "policy.approvals"
+    among = policy.approvers if rule.of is None else set(rule.of)
+    for name in among:
+        if name not in policy.approvers:
+            raise CodecError(f"{name} is not among the policy's approvers: add the key there", field=where)
+    if rule.threshold > len(among):
+        raise CodecError(f"{rule.threshold} of {len(among)} approvers can never approve", field=where)
+    known = {each.name for each in policy.rules or ()}
+    for name in rule.rules or ():
+        if name not in known:
+            raise CodecError(f"there is no rule {name}", field=where)
+    for symbol, amount in (rule.above or {}).items():
+        if symbol not in policy.assets:
+            raise CodecError(f"{symbol} is not among the policy's assets: add it there", field=where)
+        units(amount, policy.assets[symbol].decimals)
+    if rule.above is not None and policy.rules is None:
+        raise CodecError("amounts are counted by rules, and there are none: leave out above, or add rules", field=where)
 
 
 def _insist_on_counters(policy: Policy) -> None:

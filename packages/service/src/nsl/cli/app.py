@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nsl.cli import attestation, audit, enclave, keys, policies, transactions
+from nsl.cli import approvals, attestation, audit, enclave, keys, policies, transactions
 from nsl.cli.connection import AsJson
 from nsl.cli.faucet import faucet
 from nsl.cli.login import login, logout, whoami
@@ -25,6 +25,7 @@ app = typer.Typer(
 admin = typer.Typer(no_args_is_help=True, help="Set the layer up.")
 app.add_typer(keys.app, name="keys")
 app.add_typer(policies.app, name="policy")
+app.add_typer(approvals.app, name="approvals")
 app.add_typer(transactions.app, name="tx")
 app.add_typer(attestation.app, name="attestation")
 app.add_typer(audit.app, name="audit")

@@ -94,6 +94,7 @@ def sign(
     ],
     kind: Annotated[KindOption, typer.Option(help="What the payload is.")] = KindOption.MESSAGE,
     network: Annotated[int | None, typer.Option(help="A transaction's N3 magic number or EVM chain id.")] = None,
+    approval: Annotated[str | None, typer.Option(help="The approval that was given for exactly this.")] = None,
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
@@ -104,7 +105,9 @@ def sign(
     Example: nsl keys sign KEY_ID "I own this key"
     """
     with explained(), connect(credentials) as client:
-        show_record(client.keys.sign(key_id, kind.value, _payload(kind, payload), network=network), as_json=as_json)
+        what = payload_of(kind, payload)
+        made = client.keys.sign(key_id, kind.value, what, network=network, approval_id=approval)
+        show_record(made, as_json=as_json)
 
 
 @app.command()
@@ -137,7 +140,7 @@ def verify(
     Example: nsl keys verify KEY_ID hello 5d41...
     """
     with explained(), connect(credentials) as client:
-        found = client.keys.verify(key_id, kind.value, _payload(kind, payload), signature, network=network, salt=salt)
+        found = client.keys.verify(key_id, kind.value, payload_of(kind, payload), signature, network=network, salt=salt)
         show_record(found, as_json=as_json)
     raise typer.Exit(0 if found.valid else 1)
 
@@ -158,7 +161,7 @@ def evaluate(
     Example: nsl keys evaluate KEY_ID --kind n3-transaction --network 860833102 00...
     """
     with explained(), connect(credentials) as client:
-        found = client.keys.evaluate(key_id, kind.value, _payload(kind, payload), network=network)
+        found = client.keys.evaluate(key_id, kind.value, payload_of(kind, payload), network=network)
         show_record(found, as_json=as_json)
     raise typer.Exit(0 if found.allowed else 1)
 
@@ -210,7 +213,7 @@ def destroy(
         show_record(client.keys.destroy(key_id, wait_days=wait_days), as_json=as_json)
 
 
-def _payload(kind: KindOption, text: str) -> dict[str, Any]:
+def payload_of(kind: KindOption, text: str) -> dict[str, Any]:
     if kind is KindOption.MESSAGE:
         return {"text": text}
     if kind is not KindOption.TYPED_DATA:

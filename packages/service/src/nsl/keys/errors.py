@@ -14,6 +14,10 @@ TooFewApprovals     403  fewer have signed this change than the policy asks for
 ApprovalsExpired    422  too late, or for too long
 NoPolicyWaits       409  nothing to withdraw
 PolicyWaits         409  its time has not come
+ApprovalUnknown     404  no such approval, or another tenant's, or for another key
+ApprovalDecided     409  it was used, revoked, rejected or has expired; or this approver has decided
+ApprovalNotYours    403  whoever asks for an approval brings no decision
+DecisionNotSigned   422  no approver's signature over exactly this
 SigningRefused      403  the enclave will not sign this with this key; carries the enclave's code
 
 Of keys that come from elsewhere or may leave, as the enclave says it:
@@ -83,6 +87,22 @@ class NoPolicyWaits(Conflict):
 
 class PolicyWaits(Conflict):
     code = "POLICY_WAITS"
+
+
+class ApprovalUnknown(Missing):
+    code = "APPROVAL_NOT_FOUND"
+
+
+class ApprovalDecided(Conflict):
+    code = "APPROVAL_DECIDED"
+
+
+class ApprovalNotYours(Denied):
+    code = "APPROVAL_NOT_YOURS"
+
+
+class DecisionNotSigned(Unprocessable):
+    code = "DECISION_NOT_SIGNED"
 
 
 class SigningRefused(Denied):

@@ -106,3 +106,39 @@ SELECT number, hash, held_from, changed_by FROM key_policies WHERE key_id = %(ke
 -- name: latest_signatures
 SELECT id, kind, request FROM signatures
 WHERE key_id = %(key_id)s AND request IS NOT NULL ORDER BY id DESC LIMIT %(limit)s
+
+-- name: insert_approval
+INSERT INTO approvals (
+    id, tenant_id, key_id, kind, request, policy_hash, requested_by, requested_at, expires_at
+)
+VALUES (
+    %(id)s, %(tenant_id)s, %(key_id)s, %(kind)s, %(request)s, %(policy_hash)s, %(requested_by)s, %(requested_at)s,
+    %(expires_at)s
+)
+
+-- name: approvals
+SELECT a.*, coalesce(
+    (SELECT json_agg(json_build_object(
+        'approver', d.approver, 'approved', d.approved, 'signature', encode(d.signature, 'hex'),
+        'brought_by', d.brought_by, 'decided_at', d.decided_at
+    ) ORDER BY d.decided_at) FROM approval_decisions d WHERE d.approval_id = a.id), '[]'
+) AS decisions
+FROM approvals a
+WHERE a.tenant_id = %(tenant_id)s AND (%(id)s::uuid IS NULL OR a.id = %(id)s)
+    AND (%(key_id)s::uuid IS NULL OR a.key_id = %(key_id)s) AND (%(after)s::uuid IS NULL OR a.id < %(after)s)
+    AND (NOT %(open)s OR (a.revoked_at IS NULL AND a.used_at IS NULL AND a.expires_at > %(now)s))
+ORDER BY a.id DESC
+LIMIT %(limit)s
+
+-- name: insert_decision
+-- The first one of each approver stands.
+INSERT INTO approval_decisions (approval_id, approver, tenant_id, approved, signature, brought_by, decided_at)
+SELECT %(approval_id)s, %(approver)s, %(tenant_id)s, %(approved)s, %(signature)s, %(brought_by)s, %(decided_at)s
+FROM approvals a WHERE a.id = %(approval_id)s AND a.revoked_at IS NULL
+ON CONFLICT DO NOTHING
+
+-- name: revoke_approval
+UPDATE approvals SET revoked_at = %(at)s WHERE id = %(id)s AND revoked_at IS NULL AND used_at IS NULL
+
+-- name: use_approval
+UPDATE approvals SET used_at = coalesce(used_at, %(at)s) WHERE id = %(id)s AND revoked_at IS NULL

@@ -1,6 +1,6 @@
 """Keys over HTTP."""
 
-from nsl.keys.api import keys, lifecycle, policies, portable, secrets
+from nsl.keys.api import approvals, keys, lifecycle, policies, portable, secrets
 
 #: what ``nsl.http`` mounts
 HANDLERS = (
@@ -9,4 +9,5 @@ HANDLERS = (
     *policies.HANDLERS,
     *portable.HANDLERS,
     *secrets.HANDLERS,
+    *approvals.HANDLERS,
 )

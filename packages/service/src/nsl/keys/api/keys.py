@@ -15,7 +15,7 @@ from nsl.identity.service import Note
 from nsl.keys.api.views import ExportRecipients, IdempotencyKey, KeysOf, KeyView, Once, recipients, view
 from nsl.keys.errors import CurveUnsupported, SigningRefused, UsageUnsuitable
 from nsl.keys.model import ROTATION_DAYS, USAGES_OF_CURVE, Usage
-from nsl.keys.service import Made, Signed, ToSign, decoded, verifies
+from nsl.keys.service import Approving, Made, Signed, ToSign, decoded, verifies
 from nsl.kit.db import Connection
 from nsl.kit.decoding import Label, Unreadable
 from nsl.kit.errors import Failure, Malformed
@@ -27,6 +27,7 @@ PAGE_MAX = 200
 MESSAGE_BYTES_MAX = 65_536
 
 Quota = NamedDependency[SkipValidation[Spend]]
+ApprovingOf = NamedDependency[SkipValidation[Approving]]
 
 
 class CreateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -72,6 +73,12 @@ class SignRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: Kind
     payload: dict[str, Any]
     network: Annotated[int, Meta(ge=0, le=2**53 - 1)] | None = None
+
+
+class SignApproved(SignRequest, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A request to sign. ``approval_id``: of the approval of exactly this, where the policy wants one."""
+
+    approval_id: UUID | None = None
 
 
 class SignBatchRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -178,17 +185,22 @@ async def sign(
     caller: Annotated[Caller, Requires(Scope.KEYS_SIGN, resource="key_id")],
     keys: KeysOf,
     idempotency: Once,
+    approving: ApprovingOf,
     key_id: FromPath[UUID],
-    data: JSONBody[SignRequest],
+    data: JSONBody[SignApproved],
     idempotency_key: IdempotencyKey = None,
 ) -> SignatureView:
     item = to_sign(data)
 
     async def act(note: Note[SignatureView]) -> SignatureView:
+        approval = None
+        if data.approval_id is not None:
+            approval = await approving.carried(caller.tenant, key_id, data.approval_id)
+
         async def signed(connection: Connection, results: Signed) -> None:
             await note(connection, _signature(results[0]))
 
-        return _signature((await keys.sign(caller, key_id, [item], signed))[0])
+        return _signature((await keys.sign(caller, key_id, [item], signed, approval))[0])
 
     return await idempotency.once(caller, idempotency_key, ("sign", (key_id, data)), SignatureView, act)
 

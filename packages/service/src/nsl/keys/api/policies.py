@@ -102,6 +102,13 @@ class WindowView(msgspec.Struct, frozen=True):
     left: str
 
 
+class NeededApproval(msgspec.Struct, frozen=True):
+    """It takes the approval of so many of these: `POST /v1/keys/{id}/approvals` asks for it."""
+
+    threshold: int
+    of: list[str]
+
+
 class EvaluationView(msgspec.Struct, frozen=True):
     """``decoded``: what the enclave understands; ``rules``: those that allow it; ``would_change``: for each reason."""
 
@@ -112,6 +119,7 @@ class EvaluationView(msgspec.Struct, frozen=True):
     rules: list[str]
     policy_hash: str
     windows: list[WindowView]
+    approvals: list[NeededApproval]
 
 
 @get("/v1/keys/{key_id:uuid}/policy", operation_id="getKeyPolicy", summary="What a key may sign", tags=["keys"])
@@ -223,6 +231,7 @@ async def evaluate_policy(
         rules=list(found.rules),
         policy_hash=found.policy,
         windows=[WindowView(each.counter, each.seconds, each.amount, each.limit, each.left) for each in found.windows],
+        approvals=[NeededApproval(each.threshold, list(each.of)) for each in found.approvals],
     )
 
 

@@ -1,5 +1,6 @@
 """Keys: what is made, asked and signed of them, and their life."""
 
+from nsl.keys.service.approving import ApprovalState, Approving, Shown
 from nsl.keys.service.governing import Compared, Governing
 from nsl.keys.service.lifecycle import Lifecycle
 from nsl.keys.service.portable import ExportedKey, ImportParameters, NewImport, PortableKeys
@@ -8,6 +9,8 @@ from nsl.keys.service.signing import Keys, Made, Signed, ToSign, decoded
 from nsl.keys.service.verifying import verifies
 
 __all__ = [
+    "ApprovalState",
+    "Approving",
     "Compared",
     "Done",
     "ExportedKey",
@@ -19,6 +22,7 @@ __all__ = [
     "NewImport",
     "PortableKeys",
     "SecretKeys",
+    "Shown",
     "Signed",
     "ToSign",
     "decoded",

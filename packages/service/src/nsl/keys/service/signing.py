@@ -34,6 +34,7 @@ from nsl.kit.ids import new_id
 from nsl_protocol.enclave.evaluation import Evaluated
 from nsl_protocol.enclave.lifecycle import KeyChange, KeyState
 from nsl_protocol.enclave.messages import Curve, Refused, Signature, SignOrder
+from nsl_protocol.enclave.policies import Approval
 from nsl_protocol.enclave.signable import (
     Signable,
     SignDigest,
@@ -163,7 +164,12 @@ class Keys:
         self._kept.pop((tenant, key_id), None)
 
     async def sign(
-        self, caller: Caller, key_id: UUID, items: Sequence[ToSign], note: Note[Signed] | None = None
+        self,
+        caller: Caller,
+        key_id: UUID,
+        items: Sequence[ToSign],
+        note: Note[Signed] | None = None,
+        approval: Approval | None = None,
     ) -> Signed:
         """Sign each item or say why not, in order. What succeeded is durable before this returns.
 
@@ -173,7 +179,9 @@ class Keys:
             KeyUnknown, KeyNotActive: nothing was signed.
         """
         return await self.with_active(
-            caller.tenant, key_id, lambda wrapped, again: self._sign(caller, wrapped, items, note, again=again)
+            caller.tenant,
+            key_id,
+            lambda wrapped, again: self._sign(caller, wrapped, items, note, approval, again=again),
         )
 
     async def with_active[T](self, tenant: UUID, key_id: UUID, act: Callable[[WrappedKey, bool], Awaitable[T]]) -> T:
@@ -211,6 +219,7 @@ class Keys:
         wrapped: WrappedKey,
         items: Sequence[ToSign],
         note: Note[Signed] | None,
+        approval: Approval | None,
         *,
         again: bool,
     ) -> Signed:
@@ -220,7 +229,7 @@ class Keys:
         orders: dict[int, SignOrder] = {}
         for position, item in enumerate(items):
             try:
-                orders[position] = SignOrder(name, wrapped.wrapped, signable(key, item), new_id().bytes)
+                orders[position] = SignOrder(name, wrapped.wrapped, signable(key, item), new_id().bytes, approval)
                 results.append(KindUnsuitable("not reached"))
             except Failure as failure:
                 results.append(failure)
