@@ -214,7 +214,8 @@ async def test_what_waits_for_a_change_of_its_key_is_signed_once_that_is_through
         "key_id, version, gen_random_uuid(), tenant_id, wrapped, 'active', 'test', now(), 'key.enabled', '{}', '', 1 "
         "FROM key_versions"
     )
-    columns = "key_id, version, id, tenant_id, wrapped, state, changed_by, changed_at, act, policy, policy_hash, policy_number"
+    columns = "key_id, version, id, tenant_id, wrapped, state, changed_by, changed_at, act, policy, policy_hash"
+    columns += ", policy_number"
     async with stand.database.transaction(stand.tenant) as connection:
         where = "WHERE key_id = %s"
         await connection.execute(f"INSERT INTO key_changes ({columns}) SELECT {row} {where}", [stand.payers[N3].id])
