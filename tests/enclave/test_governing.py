@@ -1,6 +1,7 @@
 """A policy is changed by those whom it names, as they have signed, and by nobody else: neither now nor later."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from nsl_protocol.enclave.wrapped import WrappedKey
 from nsl_protocol.errors import CodecError
 from nsl_protocol.policy.approvers import Approver, ApproverAlgorithm, ChangeRule
 from nsl_protocol.policy.changing import PolicyChange
-from nsl_protocol.policy.document import Kind, Policy, checked, read_policy
+from nsl_protocol.policy.document import DOCUMENT_BYTES_MAX, Book, Kind, Policy, checked, read_policy
 from tests.enclave.host import NAME, Host, key_name, restarted
 from tests.enclave.replica import Founders, client
 
@@ -196,3 +197,16 @@ def test_a_time_lock_is_kept_and_what_waits_can_be_withdrawn(host: Host, founder
 def test_what_can_never_be_changed_is_no_policy(change: dict[str, object], says: str) -> None:
     with pytest.raises(CodecError, match=says):
         checked(replace(POLICY, **change))
+
+
+def test_a_policy_too_long_to_wait_beside_the_present_one_is_refused(host: Host) -> None:
+    books = {f"b{number}": Book(entries={f"0x{number:040x}": since() for number in range(20)}) for number in range(3)}
+    long = replace(POLICY, books=books, change=ChangeRule(2, time_lock_seconds=DAY))
+    assert len(long.canonical) < DOCUMENT_BYTES_MAX
+    key = Key(host, long)
+    assert key.change(key.order(long, "ann", "bob")) == "POLICIES_TOO_LONG"
+    assert isinstance(key.change(key.order(WIDER, "ann", "bob")), PolicyChanged)
+
+
+def since() -> datetime:
+    return datetime(2026, 1, 1, tzinfo=UTC)

@@ -9,6 +9,7 @@ from nsl_enclave.kernel.errors import Refusal
 from nsl_enclave.kme.leaves import Leaves
 from nsl_enclave.kme.portable import policy_in
 from nsl_enclave.kme.wrapping import KeySecret, Opened, Wrapping
+from nsl_protocol.enclave.fields import WRAPPED_BYTES_MAX
 from nsl_protocol.enclave.lifecycle import KeyState
 from nsl_protocol.enclave.policies import ChangePolicy, PolicyChanged, SettlePolicy
 from nsl_protocol.enclave.wrapped import KeyName
@@ -36,7 +37,7 @@ class Governing:
 
         Raises:
             Refusal: ``POLICY_FIXED``: it names nobody who may change it; ``TOO_FEW_APPROVALS``; ``APPROVALS_EXPIRED``;
-                ``POLICY_UNREADABLE``; ``KEY_NOT_ACTIVE``.
+                ``POLICY_UNREADABLE``; ``POLICIES_TOO_LONG``; ``KEY_NOT_ACTIVE``.
         """
         present = self._opened(request.name, request.wrapped)
         key, now = present.secret, int(self._now())
@@ -93,6 +94,12 @@ class Governing:
 
     def _made(self, act: str, name: KeyName, former: Opened[KeySecret], key: KeySecret) -> PolicyChanged:
         wrapped = self._wrapping.wrap_key(name, key, replaces=former.edition)
+        if len(wrapped) > WRAPPED_BYTES_MAX:
+            raise Refusal(
+                "POLICIES_TOO_LONG",
+                "The policy that holds and the one that waits are too long together: shorten the next one by "
+                f"{len(wrapped) - WRAPPED_BYTES_MAX} bytes.",
+            )
         leaf = self._leaves.made(act, name, key.following or key.policy)
         following = key.following or None
         return PolicyChanged(wrapped, key.policy_number, key.policy, following, key.following_at, leaf)

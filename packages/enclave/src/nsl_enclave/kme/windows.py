@@ -8,6 +8,7 @@ from msgspec.msgpack import decode, encode
 
 from nsl_enclave.kme.ledger import Ledger, Share, counted, free_in, leased, returned
 from nsl_enclave.kme.wrapping import NOTHING, Opened, Wrapping
+from nsl_protocol.enclave.fields import WRAPPED_BYTES_MAX
 from nsl_protocol.enclave.ledger import LedgerMade
 from nsl_protocol.enclave.wrapped import KeyName, WrappedLedger
 from nsl_protocol.policy.decision import Spend
@@ -175,5 +176,7 @@ class Windows:
     def _made(self, name: KeyName, former: Opened[Ledger], ledger: Ledger, *, short: bool) -> LedgerMade:
         if ledger == former.secret:
             return LedgerMade(None, short)
-        item = WrappedLedger(name.tenant, name.key, b"")
-        return LedgerMade(self._wrapping.wrap_ledger(item, encode(ledger), former.edition), short)
+        wrapped = self._wrapping.wrap_ledger(WrappedLedger(name.tenant, name.key, b""), encode(ledger), former.edition)
+        if len(wrapped) > WRAPPED_BYTES_MAX:
+            return LedgerMade(None, short=True)  # until some of the shares count no more
+        return LedgerMade(wrapped, short)

@@ -6,9 +6,12 @@ from msgspec import Meta, Struct
 
 from nsl_protocol.audit.leaves import LEAF_BYTES_MAX
 
+#: a change of the register is sealed with the blob that it enters, in a slot of fixed size
+WRAPPED_BYTES_MAX = 8192
+
 type Id16 = Annotated[bytes, Meta(min_length=16, max_length=16)]
 type Bytes32 = Annotated[bytes, Meta(min_length=32, max_length=32)]
-type Wrapped = Annotated[bytes, Meta(min_length=1, max_length=8192)]
+type Wrapped = Annotated[bytes, Meta(min_length=1, max_length=WRAPPED_BYTES_MAX)]
 type Payload = Annotated[bytes, Meta(max_length=262_144)]
 type PublicKey = Annotated[bytes, Meta(min_length=1, max_length=256)]
 type QuoteBytes = Annotated[bytes, Meta(min_length=1, max_length=65_536)]

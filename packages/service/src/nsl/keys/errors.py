@@ -12,6 +12,7 @@ UsageUnsuitable     422  a key of this curve is not for that
 PolicyFixed         409  the key's policy names nobody who may change it
 TooFewApprovals     403  fewer have signed this change than the policy asks for
 ApprovalsExpired    422  too late, or for too long
+PoliciesTooLong     422  the policy that holds and the one that waits do not fit together
 NoPolicyWaits       409  nothing to withdraw
 PolicyWaits         409  its time has not come
 ApprovalUnknown     404  no such approval, or another tenant's, or for another key
@@ -79,6 +80,10 @@ class TooFewApprovals(Denied):
 
 class ApprovalsExpired(Unprocessable):
     code = "APPROVALS_EXPIRED"
+
+
+class PoliciesTooLong(Unprocessable):
+    code = "POLICIES_TOO_LONG"
 
 
 class NoPolicyWaits(Conflict):

@@ -29,6 +29,7 @@ from nsl.keys.errors import (
     KeyUnknown,
     KindUnsuitable,
     NoPolicyWaits,
+    PoliciesTooLong,
     PolicyFixed,
     PolicyUnsuitable,
     PolicyWaits,
@@ -67,6 +68,7 @@ _REFUSALS: Final[dict[str, type[Failure]]] = {
         PolicyFixed,
         TooFewApprovals,
         ApprovalsExpired,
+        PoliciesTooLong,
         NoPolicyWaits,
         PolicyWaits,
     )
