@@ -22,7 +22,7 @@ from nsl.cli.up.postgres import OWNER
 from nsl.cli.up.stack import Stack, StackOptions
 from nsl.cli.up.tour import SCOPES
 from nsl.kit.db import Database
-from nsl_client import AsyncClient, Key
+from nsl_client import AsyncClient, Key, NslError
 from nsl_client.model import Signature
 from nsl_protocol.cluster.custody import Act
 from nsl_protocol.cluster.manifest import Program
@@ -115,6 +115,35 @@ async def test_two_may_hang(stack: Stack, client: AsyncClient) -> None:
     finally:
         for pid in hung:
             os.kill(pid, signal.SIGCONT)
+
+
+async def test_no_window_has_more_than_its_limit_while_replicas_are_killed(stack: Stack, client: AsyncClient) -> None:
+    await leased(stack)
+    limit = 24
+    policy = {"rate": [{"seconds": 3600, "count_max": limit}]}
+    key = await client.keys.create("counted", "ed25519", policy=policy)
+    made = 0
+    for victim in REPLICAS:
+        for _ in range(3):
+            assert (await signed(client, key))[0].signature
+            made += 1
+        await stack.kill(victim)  # with what it had in advance
+        try:
+            assert (await signed(client, key))[0].signature
+            made += 1
+        finally:
+            await stack.start(victim)
+        await leased(stack)
+    refused = False
+    while not refused and made <= limit:
+        try:
+            await signed(client, key)
+            made += 1
+        except NslError as error:
+            refused = "WINDOW_" in str(error)
+            if not refused:
+                raise
+    assert 12 < made <= limit, "a replica that is lost takes a quarter of what was left with it"
 
 
 async def standing(client: AsyncClient, expected: set[tuple[str, int | None]]) -> None:

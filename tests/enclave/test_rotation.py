@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from nsl.adapters.enclave import EnclaveDown
+from nsl.cli.rotation import settle_epoch
 from nsl_protocol.attestation.binding import Purpose
 from nsl_protocol.cluster.custody import Act
+from nsl_protocol.enclave.agreement import Certificate, Head
 from nsl_protocol.enclave.membership import (
     Admitted,
     Founded,
@@ -23,6 +25,7 @@ from nsl_protocol.enclave.wrapped import KeyName, WrappedKey, WrappedSecret, Wra
 from tests.enclave.ceremonies import NONCE, approved, bootstrap, join, prepared, share
 from tests.enclave.host import NAME, Host, key_name
 from tests.enclave.replica import Founders, Replica, client
+from tests.support.register import MemoryRegister
 
 LATER = key_name(2)
 
@@ -115,3 +118,19 @@ def test_what_is_not_authentic_is_not_wrapped_anew(founders: Founders, tmp_path:
     items = (WrappedKey(other, key.wrapped), WrappedTokenKey("kid", key.wrapped), WrappedSecret("totp:1", key.wrapped))
     results = replica.ask(Rewrapped, Rewrap(items), client()).results
     assert [each.code for each in results if isinstance(each, Refused)] == ["KEY_NOT_AUTHENTIC"] * 3
+
+
+async def test_who_has_gone_on_in_the_new_epoch_is_not_set_back() -> None:
+    """A host that attends the replicas may find the epoch, and change something in it, before that is written down."""
+    members = (b"m" * 16,)
+    former, begun, later = (
+        Certificate(Head(epoch, number, bytes([number]) * 32, members), bytes(32))
+        for epoch, number in ((1, 7), (2, 8), (2, 9))
+    )
+    for present, expected in ((None, begun), (former, begun), (begun, begun), (later, later)):
+        store = MemoryRegister()
+        if present is not None:
+            async with store.changing() as change:
+                await change.settle(present, ())
+        await settle_epoch(store, begun)
+        assert store.certificate == expected

@@ -85,8 +85,7 @@ class Rotation:
                         continue  # API or worker has just begun a change: it comes first
                     found = await work(visiting, by, newest)
                     write_packages(self.packages, found.packages)
-                    async with PostgresRegister(owner).changing() as change:
-                        await change.settle(found.certificate, ())
+                    await settle_epoch(PostgresRegister(owner), found.certificate)
                     return found
         raise NoMajority("The register of keys is being changed all the time; run the command again.")
 
@@ -123,6 +122,14 @@ async def hold(register: RegisterStore) -> Certificate | None:
             return None
         await change.hold(HOLD_SECONDS)
         return change.kept.certificate
+
+
+async def settle_epoch(register: RegisterStore, begun: Certificate) -> None:
+    """Write down that an epoch has begun, unless somebody who attends the replicas has: it may be further by now."""
+    async with register.changing() as change:
+        kept = change.kept.certificate
+        if kept is None or kept.head.order < begun.head.order:
+            await change.settle(begun, ())
 
 
 def _say(text: str) -> None:
