@@ -177,6 +177,7 @@ CALLS: dict[str, Call] = {
     "mac": Call(HMAC, {"data": "eA=="}, own=True),
     "macBatch": Call(HMAC, {"items": [{"data": "eA=="}]}, own=True),
     "verifyMac": Call(HMAC, {"data": "eA==", "mac": "00" * 20 + "AAA="}, own=True),
+    "updateKey": Call({"key_id": lambda w: w.key()}, {"tags": {"a": "b"}}, own=True),
     "disableKey": Call({"key_id": lambda w: w.key()}, own=True),
     "enableKey": Call({"key_id": lambda w: w.key()}, own=True),
     "destroyKey": Call({"key_id": lambda w: w.key()}, {"wait_days": 7}, own=True),

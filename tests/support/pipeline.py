@@ -20,7 +20,7 @@ from nsl.cli.up.postgres import APP, OWNER, WORKER, Postgres
 from nsl.cli.up.supervisor import Supervisor
 from nsl.identity.model import DEFAULT_PLAN, Caller
 from nsl.identity.service import Revocations, Tenancy
-from nsl.keys.model import Key, Usage
+from nsl.keys.model import Key, Labels, Usage
 from nsl.keys.service import Keys, Lifecycle
 from nsl.kit import migrate
 from nsl.kit.db import Database
@@ -120,7 +120,7 @@ async def pipeline_stand(directory: Path) -> AsyncIterator[Stand]:
         caller = Caller("test", tenant, tenant, frozenset(), DEFAULT_PLAN)
         payers = {
             chain: await keys.create(
-                caller, name="payer", curve=curve, usages=(Usage.SIGN,), policy=Policy(), rotation_days=90
+                caller, labels=Labels("payer"), curve=curve, usages=(Usage.SIGN,), policy=Policy(), rotation_days=90
             )
             for chain, curve in ((ChainName.NEO_N3, Curve.SECP256R1), (ChainName.NEO_X, Curve.SECP256K1))
         }

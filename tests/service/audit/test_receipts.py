@@ -16,7 +16,7 @@ from nsl.audit.errors import NotInLogYet, ReceiptUnknown
 from nsl.audit.service import Log, LogKeeper, Witnessing
 from nsl.cli.up.postgres import OWNER
 from nsl.identity.model import Caller
-from nsl.keys.model import Kind, Usage
+from nsl.keys.model import Kind, Labels, Usage
 from nsl.keys.service import Made, ToSign
 from nsl.kit import migrate
 from nsl.kit.clock import unix_seconds
@@ -47,7 +47,7 @@ async def receipts(bench: Bench) -> dict[str, Receipt]:
     for curve in SIGNING_CURVES:
         policy = governed(Policy(blind_signing=curve is not Curve.ED25519))
         key = await bench.keys.create(
-            bench.caller, name="k", curve=curve, usages=(Usage.SIGN,), policy=policy, rotation_days=90
+            bench.caller, labels=Labels("k"), curve=curve, usages=(Usage.SIGN,), policy=policy, rotation_days=90
         )
         for kind in PAYLOADS[curve]:
             (result,) = await bench.keys.sign(bench.caller, key.id, [payload(kind, key.public_key)])

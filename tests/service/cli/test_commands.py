@@ -30,6 +30,7 @@ COMMANDS = [
     ("keys", "create"), ("keys", "list"), ("keys", "get"), ("keys", "sign"),
     ("keys", "verify"), ("keys", "encrypt"), ("keys", "decrypt"),
     ("keys", "data-key"), ("keys", "mac"), ("keys", "verify-mac"),
+    ("keys", "update"),
     ("keys", "disable"), ("keys", "enable"), ("keys", "destroy"), ("keys", "policy"), ("keys", "evaluate"),
     ("keys", "import"), ("keys", "export"), ("keys", "open-export"), ("keys", "export-recipient"),
     ("keys", "attestation"), ("keys", "verify-attestation"), ("enclave", "trust"),
@@ -142,8 +143,12 @@ def test_migrations_and_the_administrator_are_made_once(live: Live) -> None:
 
 
 def test_keys_as_tables_and_as_json(live: Live) -> None:
-    made = live.json("keys", "create", "with [brackets]", "--curve", "secp256k1")
-    assert live.json("keys", "get", made["id"]) == made
+    made = live.json("keys", "create", "with [brackets]", "--curve", "secp256k1", "--alias", "brackets", "--tag", "a=b")
+    assert live.json("keys", "get", made["id"]) == live.json("keys", "get", "brackets") == made
+    changed = live.json("keys", "update", "brackets", "--alias", "other", "--tag", "c=d=e", "--untag", "a")
+    made |= {"alias": "other", "tags": {"c": "d=e"}}
+    assert changed == made == live.json("keys", "list", "--tag", "c", "--state", "active")[0]
+    assert "No key has the alias brackets" in live.nsl("keys", "get", "brackets", check=False).stderr
     table = live.nsl("keys", "list").stdout
     assert made["id"] in table
     assert "with [brackets]" in table

@@ -18,7 +18,7 @@ from nsl.identity.model import DEFAULT_PLAN, Caller
 from nsl.identity.service import Revocations, Tenancy
 from nsl.keys.errors import KeyNotActive, SigningRefused
 from nsl.keys.jobs import KeyLives
-from nsl.keys.model import Key, Kind, Usage
+from nsl.keys.model import Key, Kind, Labels, Usage
 from nsl.keys.service import Governing, Keys, Lifecycle, Made, PortableKeys, ToSign
 from nsl.kit.clock import now
 from nsl.kit.db import Database
@@ -223,7 +223,7 @@ class Bench:
     async def new_key(self, *recipients: bytes, policy: Policy | None = None) -> Key:
         return await self.keys.create(
             self.caller,
-            name="k",
+            labels=Labels("k"),
             curve=Curve.ED25519,
             usages=(Usage.SIGN,),
             policy=policy or Policy(),

@@ -50,14 +50,14 @@ def _sign(api: httpx.Client, key: dict[str, Any]) -> httpx.Response:
 def test_a_disabled_key_signs_nothing_until_it_is_enabled(api: httpx.Client, key: dict[str, Any]) -> None:
     assert _sign(api, key).status_code == 200
     disabled = _ok(_change(api, key, "disable"))
-    assert disabled == key | {"state": "disabled"}
+    assert disabled == key | {"state": "disabled", "last_used_at": disabled["last_used_at"]}
     assert _ok(api.get(f"/v1/keys/{key['id']}")) == disabled
     refused = _sign(api, key)
     assert (refused.status_code, refused.json()["code"]) == (409, "KEY_NOT_ACTIVE")
     assert "disabled" in refused.json()["detail"]
     batch = api.post(f"/v1/keys/{key['id']}/sign-batch", json={"items": [MESSAGE]})
     assert (batch.status_code, batch.json()["code"]) == (409, "KEY_NOT_ACTIVE")
-    assert _ok(_change(api, key, "enable")) == key
+    assert _ok(_change(api, key, "enable")) == disabled | {"state": "active"}
     assert _sign(api, key).status_code == 200
 
 

@@ -11,7 +11,7 @@ import pytest_asyncio
 from nsl.cli.up.errors import ProgramMissing
 from nsl.cli.up.faucet import Payment, pay_n3, pay_neox
 from nsl.identity.model import DEFAULT_PLAN, Caller
-from nsl.keys.model import Usage
+from nsl.keys.model import Labels, Usage
 from nsl.keys.service import Keys, Lifecycle
 from nsl.ledger.model import GAS_N3, ChainName
 from nsl.transactions.model import State
@@ -47,7 +47,7 @@ async def payer(stand: Stand, chain: ChainName) -> Any:
     keys = Keys(stand.database, stand.enclave, Lifecycle(stand.database, stand.enclave))
     policy = Policy(assets={"GAS": ASSETS[chain]}, rules=(rule,))
     made = await keys.create(
-        caller, name="counted", curve=CURVES[chain], usages=(Usage.SIGN,), policy=policy, rotation_days=90
+        caller, labels=Labels("counted"), curve=CURVES[chain], usages=(Usage.SIGN,), policy=policy, rotation_days=90
     )
     funds = Payment(made.addresses[chain], 5 * 10 ** ASSETS[chain].decimals)
     if chain is ChainName.NEO_N3:

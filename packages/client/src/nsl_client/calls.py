@@ -6,6 +6,7 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from nsl_client.clock import fresh_key
 from nsl_client.model import (
@@ -126,6 +127,8 @@ def create_key(
     policy: Mapping[str, Any] | None = None,
     rotation_days: int | None = None,
     export_recipients: Sequence[str] = (),
+    alias: str | None = None,
+    tags: Mapping[str, str] | None = None,
     idempotency_key: str | None = None,
 ) -> Call[Key]:
     """Make a key inside the enclave. secp256r1 pays on Neo N3, secp256k1 on Neo X, aes-256-gcm encrypts.
@@ -135,6 +138,7 @@ def create_key(
     ``export_recipients``: X25519 public keys (hex) that it may ever be exported to; none: it never leaves the enclave.
     """
     body = _without_none(name=name, curve=curve, usages=list(usages), policy=policy, rotation_days=rotation_days)
+    body |= _without_none(alias=alias, tags=tags)
     if export_recipients:
         body |= {"exportable": True, "export_recipients": list(export_recipients)}
     return Call("POST", "/v1/keys", Key, body, idempotency_key=idempotency_key or fresh_key())
@@ -178,9 +182,31 @@ def evaluate_policy(
     return Call("POST", f"/v1/keys/{quote(key_id, safe='')}/policy/evaluate", Evaluation, body, repeats=True)
 
 
-def list_keys(*, limit: int | None = None, cursor: str | None = None) -> Call[Page[Key]]:
-    """A page of the tenant's keys."""
-    return Call("GET", "/v1/keys", Page[Key], query=_without_none(limit=limit, cursor=cursor))
+def list_keys(
+    *,
+    alias: str | None = None,
+    tags: Sequence[str] = (),
+    curve: Curve | None = None,
+    state: str | None = None,
+    limit: int | None = None,
+    cursor: str | None = None,
+) -> Call[Page[Key]]:
+    """A page of the tenant's keys. ``tags``: each ``name=value``, or ``name`` with any value; all of them fit."""
+    query = _without_none(alias=alias, tag=list(tags) or None, curve=curve, state=state, limit=limit, cursor=cursor)
+    return Call("GET", "/v1/keys", Page[Key], query=query)
+
+
+def update_key(
+    key_id: str,
+    *,
+    name: str | UnsetType = UNSET,
+    alias: str | UnsetType | None = UNSET,
+    tags: Mapping[str, str] | UnsetType = UNSET,
+) -> Call[Key]:
+    """Other labels; what is left out stays. ``alias``: None takes it away. ``tags``: all of them."""
+    named = {"name": name, "alias": alias, "tags": tags}
+    body = {field: value for field, value in named.items() if value is not UNSET}
+    return Call("PATCH", f"/v1/keys/{quote(key_id, safe='')}", Key, body, repeats=True)
 
 
 def get_key(key_id: str) -> Call[Key]:

@@ -61,6 +61,7 @@ class Clients(_Resource):
 class Keys(_Resource):
     create = _method(calls.create_key)
     list = _method(calls.list_keys)
+    update = _method(calls.update_key)
     get = _method(calls.get_key)
     policy = _method(calls.get_key_policy)
     evaluate = _method(calls.evaluate_policy)
@@ -134,6 +135,7 @@ class AsyncClients(_AsyncResource):
 class AsyncKeys(_AsyncResource):
     create = _async_method(calls.create_key)
     list = _async_method(calls.list_keys)
+    update = _async_method(calls.update_key)
     get = _async_method(calls.get_key)
     policy = _async_method(calls.get_key_policy)
     evaluate = _async_method(calls.evaluate_policy)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nsl.cli.connection import AsJson, Credentials, connect
+from nsl.cli.connection import AsJson, Credentials, connect, key_of
 from nsl.cli.keys import KindOption, payload_of
 from nsl.cli.output import explained, fail, show_list, show_record
 
@@ -22,7 +22,7 @@ KeyFile = Annotated[Path, typer.Option(help="Your private key, as `nsl policy ap
 
 @app.command()
 def ask(
-    key_id: Annotated[str, typer.Argument(help="The key that is to sign.")],
+    key_id: Annotated[str, typer.Argument(help="The id or alias of the key that is to sign.")],
     payload: Annotated[str, typer.Argument(help="What it is to sign, as for `nsl keys sign`.")],
     kind: Annotated[KindOption, typer.Option(help="What the payload is.")] = KindOption.MESSAGE,
     network: Annotated[int | None, typer.Option(help="A transaction's N3 magic number or EVM chain id.")] = None,
@@ -36,7 +36,11 @@ def ask(
     """
     with explained(), connect(credentials) as client:
         made = client.approvals.ask(
-            key_id, kind.value, payload_of(kind, payload), network=network, expires_in_seconds=hours * 3600
+            key_of(client, key_id),
+            kind.value,
+            payload_of(kind, payload),
+            network=network,
+            expires_in_seconds=hours * 3600,
         )
         show_record(made, as_json=as_json)
 
@@ -53,7 +57,9 @@ def list_(
     Example: nsl approvals list
     """
     with explained(), connect(credentials) as client:
-        found = client.every(client.approvals.list, key_id=key_id, open_only=not every)
+        found = client.every(
+            client.approvals.list, key_id=None if key_id is None else key_of(client, key_id), open_only=not every
+        )
         columns = {"id": "id", "state": "state", "meaning": "meaning", "key": "key_id", "expires": "expires_at"}
         show_list(list(found), columns, as_json=as_json)
 

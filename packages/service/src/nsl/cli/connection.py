@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
 
 import typer
 
@@ -23,6 +24,21 @@ Credentials = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+KeyId = Annotated[str, typer.Argument(help="The key's id or alias.")]
+
+
+def key_of(client: "Client", named: str) -> str:
+    """The id of the key that is named by its id or by its alias."""
+    try:
+        return str(UUID(named))
+    except ValueError:
+        pass
+    found = [each.id for each in client.keys.list(alias=named).items if each.state != "destroyed"]
+    if not found:
+        fail(f"No key has the alias {named}: `nsl keys list` shows ids and aliases, `nsl keys update` gives one.")
+    return found[0]
 
 
 def credentials_file(credentials: Path | None) -> Path:

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from msgspec import UNSET
 
-from nsl.cli.connection import AsJson, Credentials, connect
+from nsl.cli.connection import AsJson, Credentials, KeyId, connect, key_of
 from nsl.cli.output import explained, show_list, show_record
 from nsl.cli.policy_files import read_document
 from nsl.cli.portable import COMMANDS, Recipients
@@ -26,6 +27,17 @@ class CurveOption(StrEnum):
     HMAC_SHA256 = "hmac-sha256"
 
 
+class StateOption(StrEnum):
+    ACTIVE = "active"
+    DISABLED = "disabled"
+    DESTROYING = "destroying"
+    DESTROYED = "destroyed"
+
+
+Alias = Annotated[str | None, typer.Option(help="A name that one live key has; commands take it in an id's place.")]
+Tags = Annotated[list[str] | None, typer.Option("--tag", help="NAME=VALUE; may be given several times.")]
+
+
 class KindOption(StrEnum):
     MESSAGE = "message"
     DIGEST = "digest"
@@ -36,7 +48,7 @@ class KindOption(StrEnum):
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Argument(help="A name for people; it need not be unique.")],
+    name: Annotated[str, typer.Argument(help="A name for people; it need not be unique. An alias is.")],
     curve: Annotated[
         CurveOption,
         typer.Option(help="secp256r1 pays on Neo N3, secp256k1 on Neo X, the last two encrypt and authenticate."),
@@ -44,37 +56,76 @@ def create(
     policy: Annotated[
         Path | None, typer.Option(help="What it may sign, as JSON; `nsl policy check` reads it first. Fixed for good.")
     ] = None,
+    alias: Alias = None,
+    tag: Tags = None,
     recipients: Recipients = None,
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a key inside the enclave. Its private part never leaves it, but to recipients who are named here and now.
 
-    Example: nsl keys create treasury --curve secp256k1 --policy payout.json
+    Example: nsl keys create treasury --curve secp256k1 --policy payout.json --alias payout
     """
     with explained(), connect(credentials) as client:
         document = None if policy is None else read_document(policy)
-        made = client.keys.create(name, curve.value, policy=document, export_recipients=recipients or ())
+        made = client.keys.create(
+            name, curve.value, policy=document, export_recipients=recipients or (), alias=alias, tags=_tags(tag)
+        )
         show_record(made, as_json=as_json)
 
 
 @app.command("list")
 def list_(
+    alias: Alias = None,
+    tag: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE, or NAME with any value; several: all of them.")
+    ] = None,
+    curve: Annotated[CurveOption | None, typer.Option(help="Of this curve.")] = None,
+    state: Annotated[StateOption | None, typer.Option(help="In this state.")] = None,
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the tenant's keys.
+    """List the tenant's keys: all, or those that fit every option.
 
-    Example: nsl keys list --json
+    Example: nsl keys list --tag env=production --state active
     """
     with explained(), connect(credentials) as client:
-        columns = {"id": "id", "name": "name", "curve": "curve", "state": "state", "addresses": "addresses"}
-        show_list(list(client.every(client.keys.list)), columns, as_json=as_json)
+        columns = {
+            each: each for each in ("id", "alias", "name", "curve", "state", "addresses", "tags", "last_used_at")
+        }
+        only = {"alias": alias, "tags": tag or (), "curve": curve and curve.value, "state": state and state.value}
+        show_list(list(client.every(client.keys.list, **only)), columns, as_json=as_json)
+
+
+@app.command()
+def update(
+    key_id: KeyId,
+    name: Annotated[str | None, typer.Option(help="Another name.")] = None,
+    alias: Annotated[str | None, typer.Option(help='Another alias; "" takes it away.')] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="NAME=VALUE, put or changed; the others stay.")] = None,
+    untag: Annotated[list[str] | None, typer.Option(help="The name of a tag that goes.")] = None,
+    credentials: Credentials = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change a key's name, alias or tags. Commands that take a key's id take its alias as well.
+
+    Example: nsl keys update KEY_ID --alias treasury --tag env=production
+    """
+    with explained(), connect(credentials) as client:
+        key = client.keys.get(key_of(client, key_id))
+        kept = {each: value for each, value in key.tags.items() if each not in (untag or ())}
+        changed = client.keys.update(
+            key.id,
+            name=UNSET if name is None else name,
+            alias=UNSET if alias is None else alias or None,
+            tags=UNSET if tag is None and untag is None else kept | (_tags(tag) or {}),
+        )
+        show_record(changed, as_json=as_json)
 
 
 @app.command()
 def get(
-    key_id: Annotated[str, typer.Argument(help="The key's id.")],
+    key_id: KeyId,
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
@@ -83,12 +134,12 @@ def get(
     Example: nsl keys get KEY_ID
     """
     with explained(), connect(credentials) as client:
-        show_record(client.keys.get(key_id), as_json=as_json)
+        show_record(client.keys.get(key_of(client, key_id)), as_json=as_json)
 
 
 @app.command()
 def sign(
-    key_id: Annotated[str, typer.Argument(help="The key's id.")],
+    key_id: KeyId,
     payload: Annotated[
         str, typer.Argument(help="A message's text; hex for a digest or a transaction; the JSON of typed data.")
     ],
@@ -106,13 +157,13 @@ def sign(
     """
     with explained(), connect(credentials) as client:
         what = payload_of(kind, payload)
-        made = client.keys.sign(key_id, kind.value, what, network=network, approval_id=approval)
+        made = client.keys.sign(key_of(client, key_id), kind.value, what, network=network, approval_id=approval)
         show_record(made, as_json=as_json)
 
 
 @app.command()
 def policy(
-    key_id: Annotated[str, typer.Argument(help="The key's id.")],
+    key_id: KeyId,
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
@@ -121,12 +172,12 @@ def policy(
     Example: nsl keys policy KEY_ID --json
     """
     with explained(), connect(credentials) as client:
-        show_record(client.keys.policy(key_id), as_json=as_json)
+        show_record(client.keys.policy(key_of(client, key_id)), as_json=as_json)
 
 
 @app.command()
 def verify(
-    key_id: Annotated[str, typer.Argument(help="The key's id.")],
+    key_id: KeyId,
     payload: Annotated[str, typer.Argument(help="What is said to be signed, as for `nsl keys sign`.")],
     signature: Annotated[str, typer.Argument(help="The signature, as hex.")],
     kind: Annotated[KindOption, typer.Option(help="What the payload is.")] = KindOption.MESSAGE,
@@ -140,14 +191,16 @@ def verify(
     Example: nsl keys verify KEY_ID hello 5d41...
     """
     with explained(), connect(credentials) as client:
-        found = client.keys.verify(key_id, kind.value, payload_of(kind, payload), signature, network=network, salt=salt)
+        found = client.keys.verify(
+            key_of(client, key_id), kind.value, payload_of(kind, payload), signature, network=network, salt=salt
+        )
         show_record(found, as_json=as_json)
     raise typer.Exit(0 if found.valid else 1)
 
 
 @app.command()
 def evaluate(
-    key_id: Annotated[str, typer.Argument(help="The key's id.")],
+    key_id: KeyId,
     payload: Annotated[
         str, typer.Argument(help="A message's text; hex for a digest or a transaction; the JSON of typed data.")
     ],
@@ -161,14 +214,14 @@ def evaluate(
     Example: nsl keys evaluate KEY_ID --kind n3-transaction --network 860833102 00...
     """
     with explained(), connect(credentials) as client:
-        found = client.keys.evaluate(key_id, kind.value, payload_of(kind, payload), network=network)
+        found = client.keys.evaluate(key_of(client, key_id), kind.value, payload_of(kind, payload), network=network)
         show_record(found, as_json=as_json)
     raise typer.Exit(0 if found.allowed else 1)
 
 
 @app.command()
 def disable(
-    key_id: Annotated[str, typer.Argument(help="The key's id.")],
+    key_id: KeyId,
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
@@ -179,12 +232,12 @@ def disable(
     Example: nsl keys disable KEY_ID
     """
     with explained(), connect(credentials) as client:
-        show_record(client.keys.disable(key_id), as_json=as_json)
+        show_record(client.keys.disable(key_of(client, key_id)), as_json=as_json)
 
 
 @app.command()
 def enable(
-    key_id: Annotated[str, typer.Argument(help="The key's id.")],
+    key_id: KeyId,
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
@@ -193,12 +246,12 @@ def enable(
     Example: nsl keys enable KEY_ID
     """
     with explained(), connect(credentials) as client:
-        show_record(client.keys.enable(key_id), as_json=as_json)
+        show_record(client.keys.enable(key_of(client, key_id)), as_json=as_json)
 
 
 @app.command()
 def destroy(
-    key_id: Annotated[str, typer.Argument(help="The key's id.")],
+    key_id: KeyId,
     wait_days: Annotated[int, typer.Option(min=7, max=365, help="How long it can be undone, in days.")] = 30,
     credentials: Credentials = None,
     as_json: AsJson = False,
@@ -210,7 +263,16 @@ def destroy(
     Example: nsl keys destroy KEY_ID --wait-days 7
     """
     with explained(), connect(credentials) as client:
-        show_record(client.keys.destroy(key_id, wait_days=wait_days), as_json=as_json)
+        show_record(client.keys.destroy(key_of(client, key_id), wait_days=wait_days), as_json=as_json)
+
+
+def _tags(named: list[str] | None) -> dict[str, str] | None:
+    if named is None:
+        return None
+    for each in named:
+        if "=" not in each:
+            raise typer.BadParameter(f"a tag is NAME=VALUE, not {each!r}", param_hint="--tag")
+    return dict(each.split("=", 1) for each in named)
 
 
 def payload_of(kind: KindOption, text: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nsl.cli.connection import AsJson, Credentials, connect
+from nsl.cli.connection import AsJson, Credentials, KeyId, connect, key_of
 from nsl.cli.enclave_connection import not_there
 from nsl.cli.output import explained, fail, show_list, show_record
 from nsl.cli.policy_files import read_document
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from nsl_client import KeyPolicy
 
 DAY_SECONDS = 86_400
-KeyId = Annotated[str, typer.Argument(help="The key's id.")]
 PolicyFile = Annotated[Path, typer.Argument(help="The policy that is to hold, as JSON.")]
 
 
@@ -62,6 +61,7 @@ def approve(
     from nsl_client.governance import approve, policy_change
 
     with explained(), connect(credentials) as client:
+        key_id = key_of(client, key_id)
         present, document = client.keys.policy(key_id), read_document(file)
         until = expires_at or unix_seconds() + 7 * DAY_SECONDS
         _show_change(present, document)
@@ -91,6 +91,7 @@ def change(
         until = {int(each["expires_at"]) for each in approvals}
         if len(until) != 1:
             fail("The approvals expire at different times, so they are of different changes: sign with --expires-at.")
+        key_id = key_of(client, key_id)
         signatures = {str(each["name"]): str(each["signature"]) for each in approvals}
         client.keys.change_policy(key_id, read_document(file), expires_at=until.pop(), approvals=signatures)
         show_record(client.keys.policy(key_id), as_json=as_json)
@@ -102,7 +103,7 @@ def withdraw(key_id: KeyId, credentials: Credentials = None, as_json: AsJson = F
     Example: nsl policy withdraw KEY_ID
     """
     with explained(), connect(credentials) as client:
-        show_record(client.keys.withdraw_policy(key_id), as_json=as_json)
+        show_record(client.keys.withdraw_policy(key_of(client, key_id)), as_json=as_json)
 
 
 def compare(
@@ -117,7 +118,7 @@ def compare(
     Example: nsl policy compare KEY_ID new.json --last 1000
     """
     with explained(), connect(credentials) as client:
-        found = client.keys.compare_policy(key_id, read_document(file), last=last)
+        found = client.keys.compare_policy(key_of(client, key_id), read_document(file), last=last)
         if as_json:
             show_record(found, as_json=True)
             return

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nsl.cli.connection import AsJson, Credentials, connect, credentials_file
+from nsl.cli.connection import AsJson, Credentials, KeyId, connect, credentials_file, key_of
 from nsl.cli.enclave_connection import not_there
 from nsl.cli.key_files import ImportCurve, SecretFiles, private_key
 from nsl.cli.output import explained, fail, show_json, show_record
@@ -29,7 +29,6 @@ Recipients = Annotated[
         help="X25519 public key (hex) that the key may ever be exported to; may be given more than once.",
     ),
 ]
-KeyId = Annotated[str, typer.Argument(help="The key's id.")]
 
 
 def import_key(  # noqa: PLR0917 - typer's options are none by position
@@ -104,7 +103,7 @@ def export(
 
     with explained(), connect(credentials) as client:
         not_there(out)
-        made = client.keys.export(key_id, _recipient_key(recipient_file))
+        made = client.keys.export(key_of(client, key_id), _recipient_key(recipient_file))
         out.write_bytes(msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n")
         show_json({"written": str(out), "key_id": made.key_id, "recipient": made.recipient})
 
@@ -150,7 +149,7 @@ def attestation(
 
     nonce = fresh_nonce()
     with explained(), connect(credentials) as client:
-        found = client.keys.attestation(key_id, nonce)
+        found = client.keys.attestation(key_of(client, key_id), nonce)
     document = msgspec.json.encode(found)
     if out is not None:
         out.write_bytes(document)

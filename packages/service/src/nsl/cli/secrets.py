@@ -8,10 +8,9 @@ from typing import Annotated
 
 import typer
 
-from nsl.cli.connection import AsJson, Credentials, connect
+from nsl.cli.connection import AsJson, Credentials, KeyId, connect, key_of
 from nsl.cli.output import explained, fail, show_record
 
-KeyId = Annotated[str, typer.Argument(help="The key's id.")]
 Input = Annotated[Path | None, typer.Option("--in", help="Read from this file. Default: standard input.")]
 Output = Annotated[Path | None, typer.Option("--out", help="Write to this file. Default: show it as base64.")]
 Context = Annotated[str, typer.Option(help="Bound to the ciphertext, not in it; the same text is needed to decrypt.")]
@@ -30,7 +29,7 @@ def encrypt(
     Example: nsl keys encrypt KEY_ID --in secret.txt --out secret.enc --context invoices
     """
     with explained(), connect(credentials) as client:
-        made = client.keys.encrypt(key_id, _read(source), context=context.encode())
+        made = client.keys.encrypt(key_of(client, key_id), _read(source), context=context.encode())
         record = {"key_version": made.key_version, "record_id": made.record_id}
         show_record(_put(target, "ciphertext", made.ciphertext) | record, as_json=as_json)
 
@@ -48,7 +47,7 @@ def decrypt(
     Example: nsl keys decrypt KEY_ID --in secret.enc --out secret.txt --context invoices
     """
     with explained(), connect(credentials) as client:
-        made = client.keys.decrypt(key_id, _unwrapped(_read(source)), context=context.encode())
+        made = client.keys.decrypt(key_of(client, key_id), _unwrapped(_read(source)), context=context.encode())
         record = {"key_version": made.key_version, "record_id": made.record_id}
         show_record(_put(target, "plaintext", made.plaintext) | record, as_json=as_json)
 
@@ -65,7 +64,7 @@ def data_key(
     Example: nsl keys data-key KEY_ID --out backup.key
     """
     with explained(), connect(credentials) as client:
-        made = client.keys.generate_data_key(key_id, show=False, context=context.encode())
+        made = client.keys.generate_data_key(key_of(client, key_id), show=False, context=context.encode())
         record = {"key_version": made.key_version, "record_id": made.record_id}
         show_record(_put(target, "ciphertext", made.ciphertext) | record, as_json=as_json)
 
@@ -76,7 +75,7 @@ def mac(key_id: KeyId, source: Input = None, credentials: Credentials = None, as
     Example: nsl keys mac KEY_ID --in message.bin
     """
     with explained(), connect(credentials) as client:
-        made = client.keys.mac(key_id, _read(source))
+        made = client.keys.mac(key_of(client, key_id), _read(source))
         show_record(
             {"mac": made.mac.hex(), "key_version": made.key_version, "record_id": made.record_id}, as_json=as_json
         )
@@ -95,7 +94,7 @@ def verify_mac(
     """
     with explained(), connect(credentials) as client:
         try:
-            found = client.keys.verify_mac(key_id, _read(source), bytes.fromhex(expected))
+            found = client.keys.verify_mac(key_of(client, key_id), _read(source), bytes.fromhex(expected))
         except ValueError:
             fail("The MAC is hex: 64 digits.")
         show_record(found, as_json=as_json)

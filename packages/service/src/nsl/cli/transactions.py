@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from nsl.cli.connection import AsJson, Credentials, connect
+from nsl.cli.connection import AsJson, Credentials, connect, key_of
 from nsl.cli.output import explained, show_list, show_record, working
 
 app = typer.Typer(no_args_is_help=True, help="Transactions: send, wait, look at, list.")
@@ -19,7 +19,7 @@ class ChainOption(StrEnum):
 @app.command()
 def send(
     chain: Annotated[ChainOption, typer.Option(help="The chain.")],
-    from_key: Annotated[str, typer.Option("--from", help="The id of the key that pays.")],
+    from_key: Annotated[str, typer.Option("--from", help="The id or alias of the key that pays.")],
     to: Annotated[str, typer.Option(help="The recipient's address on that chain.")],
     amount: Annotated[str, typer.Option(help='Decimal, in the asset\'s unit, such as "1.5".')],
     asset: Annotated[str, typer.Option(help="GAS, NEO, or a token's contract.")] = "GAS",
@@ -37,7 +37,12 @@ def send(
     """
     with explained(), connect(credentials) as client:
         made = client.transactions.transfer(
-            chain=chain.value, from_key=from_key, asset=asset, to=to, amount=amount, idempotency_key=idempotency_key
+            chain=chain.value,
+            from_key=key_of(client, from_key),
+            asset=asset,
+            to=to,
+            amount=amount,
+            idempotency_key=idempotency_key,
         )
         if wait:
             with working(f"waiting until {made.id} is on a block"):

@@ -2,6 +2,7 @@
 
 KeyUnknown          404  no such key, or another tenant's
 KeyNotActive        409  disabled, waiting for its destruction, or destroyed: it does not sign
+AliasTaken          409  another live key of the tenant has this alias
 KeyStateConflict    409  this change does not follow the state that the key is in
 CurveUnsupported    422
 KindUnsuitable      422  this kind of payload is not for this curve, or not for this network
@@ -40,6 +41,10 @@ class KeyUnknown(Missing):
 
 class KeyNotActive(Conflict):
     code = "KEY_NOT_ACTIVE"
+
+
+class AliasTaken(Conflict):
+    code = "ALIAS_TAKEN"
 
 
 class KeyStateConflict(Conflict):

@@ -1,7 +1,7 @@
 """Keys by reference: what they are, what their policy allows, and what may be asked of them. No private part, ever."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -73,15 +73,25 @@ class Policies:
 
 
 @dataclass(frozen=True, slots=True)
+class Labels:
+    """What people and programs find a key by. ``alias``: that of one live key of the tenant."""
+
+    name: str
+    alias: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Key:
     """A key as everyone may see it. ``public_key`` and ``enclave`` are the current version's.
 
     ``destroys_at``: of one that waits for its destruction, when that is; until then it can be undone.
     ``recipients``: X25519 public keys that it may be exported to.
+    ``last_used_at``: it did something then, and nothing more than a minute later; None: it never did anything.
     """
 
     id: UUID
-    name: str
+    labels: Labels
     curve: Curve
     version: int
     state: KeyState
@@ -96,11 +106,23 @@ class Key:
     destroys_at: datetime | None = None
     origin: Origin = Origin.GENERATED
     recipients: tuple[bytes, ...] = ()
+    last_used_at: datetime | None = None
 
     @property
     def policy(self) -> Policy:
         """The one that holds."""
         return self.policies.present
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFilter:
+    """Which keys are listed; None and empty: all. ``tags``: with these values; ``tagged``: with any value."""
+
+    alias: str | None = None
+    curve: Curve | None = None
+    state: KeyState | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    tagged: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,12 @@
 WITH made AS (
     INSERT INTO keys (
         id, tenant_id, name, curve, version, state, usages, policy, rotation_days, rotates_at, created_by, created_at,
-        origin, export_recipients
+        origin, export_recipients, alias, tags
     )
     VALUES (
         %(id)s, %(tenant_id)s, %(name)s, %(curve)s, 1, 'active', %(usages)s, %(policy)s, %(rotation_days)s,
-        %(rotates_at)s, %(created_by)s, %(created_at)s, %(origin)s, %(export_recipients)s
+        %(rotates_at)s, %(created_by)s, %(created_at)s, %(origin)s, %(export_recipients)s,
+        %(alias)s, %(tags)s
     )
 ), policed AS (
     INSERT INTO key_policies (key_id, number, tenant_id, document, hash, held_from, changed_by)
@@ -20,21 +21,26 @@ VALUES (
 )
 
 -- name: by_id
-SELECT k.*, v.public_key, v.wrapped, v.enclave_mode, v.enclave_measurement
-FROM keys k JOIN key_versions v ON v.key_id = k.id AND v.version = k.version
+SELECT k.*, u.used_at, v.public_key, v.wrapped, v.enclave_mode, v.enclave_measurement
+FROM keys k JOIN key_versions v ON v.key_id = k.id AND v.version = k.version LEFT JOIN key_uses u ON u.key_id = k.id
 WHERE k.id = %(id)s
 
 -- name: lock
 -- As by_id, while nobody else can put another edition in the stored one's place.
-SELECT k.*, v.public_key, v.wrapped, v.enclave_mode, v.enclave_measurement
-FROM keys k JOIN key_versions v ON v.key_id = k.id AND v.version = k.version
+SELECT k.*, u.used_at, v.public_key, v.wrapped, v.enclave_mode, v.enclave_measurement
+FROM keys k JOIN key_versions v ON v.key_id = k.id AND v.version = k.version LEFT JOIN key_uses u ON u.key_id = k.id
 WHERE k.id = %(id)s
 FOR UPDATE OF v
 
 -- name: page
-SELECT k.*, v.public_key, v.wrapped, v.enclave_mode, v.enclave_measurement
-FROM keys k JOIN key_versions v ON v.key_id = k.id AND v.version = k.version
+-- Of each filter, NULL: all.
+SELECT k.*, u.used_at, v.public_key, v.wrapped, v.enclave_mode, v.enclave_measurement
+FROM keys k JOIN key_versions v ON v.key_id = k.id AND v.version = k.version LEFT JOIN key_uses u ON u.key_id = k.id
 WHERE k.tenant_id = %(tenant_id)s AND (%(after)s::uuid IS NULL OR k.id > %(after)s)
+    AND (%(alias)s::text IS NULL OR k.alias = %(alias)s)
+    AND (%(curve)s::text IS NULL OR k.curve = %(curve)s)
+    AND (%(state)s::text IS NULL OR k.state = %(state)s)
+    AND k.tags @> %(tags)s AND k.tags ?& %(tagged)s
 ORDER BY k.id
 LIMIT %(limit)s
 
@@ -49,6 +55,20 @@ FROM unnest(
     %(ids)s::uuid[], %(keys)s::uuid[], %(versions)s::integer[], %(signed_by)s::text[], %(kinds)s::text[],
     %(requests)s::bytea[], %(decoded)s::json[], %(signatures)s::bytea[]
 ) AS s(id, key_id, key_version, signed_by, kind, request, decoded, signature)
+
+-- name: note_uses
+-- In one order, so that two who write several wait for each other in no circle.
+INSERT INTO key_uses (key_id, tenant_id, used_at)
+SELECT DISTINCT u.key_id, u.tenant_id, %(at)s::timestamptz
+FROM unnest(%(keys)s::uuid[], %(tenants)s::uuid[]) AS u(key_id, tenant_id)
+ORDER BY u.key_id
+ON CONFLICT (key_id) DO UPDATE SET used_at = greatest(key_uses.used_at, excluded.used_at)
+
+-- name: relabel
+UPDATE keys SET name = %(name)s, alias = %(alias)s, tags = %(tags)s WHERE id = %(id)s
+
+-- name: lock_labels
+SELECT id FROM keys WHERE id = %(id)s FOR NO KEY UPDATE
 
 -- name: insert_change
 INSERT INTO key_changes (

@@ -182,7 +182,14 @@ WHERE chain = %(chain)s AND state IN ('accepted', 'prepared', 'signed', 'submitt
 GROUP BY state
 
 -- name: note_signatures
--- By the transaction's own id: its receipt is asked for by that.
+-- By the transaction's own id: its receipt is asked for by that. The keys' last use is in it, as in nsl.keys.
+WITH used AS (
+    INSERT INTO key_uses (key_id, tenant_id, used_at)
+    SELECT DISTINCT u.key_id, u.tenant_id, %(at)s::timestamptz
+    FROM unnest(%(keys)s::uuid[], %(tenants)s::uuid[]) AS u(key_id, tenant_id)
+    ORDER BY u.key_id
+    ON CONFLICT (key_id) DO UPDATE SET used_at = greatest(key_uses.used_at, excluded.used_at)
+)
 INSERT INTO signatures (
     id, tenant_id, key_id, key_version, kind, request, decoded, signature, signed_by, created_at
 )

@@ -1,10 +1,11 @@
 """Keys over HTTP."""
 
-from nsl.keys.api import approvals, keys, lifecycle, policies, portable, secrets
+from nsl.keys.api import approvals, finding, keys, lifecycle, policies, portable, secrets
 
 #: what ``nsl.http`` mounts
 HANDLERS = (
     *keys.HANDLERS,
+    *finding.HANDLERS,
     *lifecycle.HANDLERS,
     *policies.HANDLERS,
     *portable.HANDLERS,

@@ -4,17 +4,27 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from litestar import get, post
+from litestar import post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
+from litestar.params import FromPath, JSONBody, SkipValidation
 from litestar.status_codes import HTTP_200_OK
 from msgspec import Meta
 
 from nsl.identity.model import Caller, Requires, Scope
 from nsl.identity.service import Note
-from nsl.keys.api.views import ExportRecipients, IdempotencyKey, KeysOf, KeyView, Once, recipients, view
+from nsl.keys.api.views import (
+    AliasText,
+    ExportRecipients,
+    IdempotencyKey,
+    KeysOf,
+    KeyView,
+    Once,
+    Tags,
+    recipients,
+    view,
+)
 from nsl.keys.errors import CurveUnsupported, SigningRefused, UsageUnsuitable
-from nsl.keys.model import ROTATION_DAYS, USAGES_OF_CURVE, Usage
+from nsl.keys.model import ROTATION_DAYS, USAGES_OF_CURVE, Labels, Usage
 from nsl.keys.service import Approving, Made, Signed, ToSign, decoded, verifies
 from nsl.kit.db import Connection
 from nsl.kit.decoding import Label, Unreadable
@@ -46,11 +56,8 @@ class CreateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rotation_days: Annotated[int, Meta(ge=1, le=3650)] = ROTATION_DAYS
     exportable: bool = False
     export_recipients: ExportRecipients = []
-
-
-class KeyPage(msgspec.Struct, frozen=True):
-    items: list[KeyView]
-    next_cursor: str | None
+    alias: AliasText | None = None
+    tags: Tags = {}
 
 
 class MessagePayload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -143,7 +150,7 @@ async def create_key(
     async def act(note: Note[KeyView]) -> KeyView:
         made = await keys.create(
             caller,
-            name=data.name,
+            labels=Labels(data.name, data.alias, data.tags),
             curve=curve,
             usages=usages_of(data.usages, curve),
             policy=data.policy or Policy(),
@@ -154,24 +161,6 @@ async def create_key(
         return view(made)
 
     return await idempotency.once(caller, idempotency_key, ("createKey", data), KeyView, act)
-
-
-@get("/v1/keys", operation_id="listKeys", summary="The tenant's keys, oldest first", tags=["keys"])
-async def list_keys(
-    caller: Annotated[Caller, Requires(Scope.KEYS_READ)],
-    keys: KeysOf,
-    limit: Annotated[int, QueryParameter(ge=1, le=PAGE_MAX)] = 50,
-    cursor: Annotated[UUID | None, QueryParameter(description="next_cursor of the page before")] = None,
-) -> KeyPage:
-    found, following = await keys.page(caller.tenant, after=cursor, limit=limit)
-    return KeyPage(list(map(view, found)), None if following is None else str(following))
-
-
-@get("/v1/keys/{key_id:uuid}", operation_id="getKey", summary="A key", tags=["keys"])
-async def get_key(
-    caller: Annotated[Caller, Requires(Scope.KEYS_READ, resource="key_id")], keys: KeysOf, key_id: FromPath[UUID]
-) -> KeyView:
-    return view(await keys.get(caller.tenant, key_id))
 
 
 @post(
@@ -252,7 +241,7 @@ async def verify(
 
 
 #: what ``nsl.http`` mounts
-HANDLERS = (create_key, list_keys, get_key, sign, sign_batch, verify)
+HANDLERS = (create_key, sign, sign_batch, verify)
 
 
 def curve_of(text: str) -> Curve:

@@ -38,6 +38,22 @@ ExportRecipients = Annotated[
 ]
 
 
+#: as the CLI tells it from an id: no UUID has it
+AliasText = Annotated[
+    str,
+    Meta(
+        pattern=r"^(?![0-9a-f]{8}-[0-9a-f]{4}-)[a-z0-9][a-z0-9._/-]{0,62}$",
+        description="Small letters, digits, `.`, `_`, `/`, `-`; one live key of a tenant has it at a time",
+    ),
+]
+TAGS_MAX = 32
+TagName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._/-]{0,62}$")]
+Tags = Annotated[
+    dict[TagName, Annotated[str, Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]],
+    Meta(max_length=TAGS_MAX, description="What you want to find the key by, by name"),
+]
+
+
 class EnclaveView(msgspec.Struct, frozen=True):
     """``mode`` is ``sim`` where the enclave is simulated."""
 
@@ -51,6 +67,8 @@ class KeyView(msgspec.Struct, frozen=True):
     ``destroys_at``: when a key that is destroying is destroyed; until then `enable` undoes it.
     ``origin``: generated (in the enclave) or imported. ``exportable`` and to whom was fixed when the key was made. The
     enclave has both sealed with the key: `GET /v1/keys/{id}/attestation` proves it.
+    ``alias`` and ``tags`` are the tenant's own. ``last_used_at``: its last use
+    came within the minute after that.
     """
 
     id: UUID
@@ -69,13 +87,16 @@ class KeyView(msgspec.Struct, frozen=True):
     origin: str = Origin.GENERATED.value
     exportable: bool = False
     export_recipients: list[str] = []
+    alias: str | None = None
+    tags: dict[str, str] = {}
+    last_used_at: datetime | None = None
 
 
 def view(key: Key) -> KeyView:
     """A key as it is answered."""
     return KeyView(
         id=key.id,
-        name=key.name,
+        name=key.labels.name,
         curve=key.curve.value,
         version=key.version,
         state=key.state.value,
@@ -90,6 +111,9 @@ def view(key: Key) -> KeyView:
         origin=key.origin.value,
         exportable=bool(key.recipients),
         export_recipients=[each.hex() for each in key.recipients],
+        alias=key.labels.alias,
+        tags=dict(key.labels.tags),
+        last_used_at=key.last_used_at,
     )
 
 

@@ -4,7 +4,7 @@ Under load a commit serves many requests, and a request that is alone waits for 
 """
 
 import asyncio
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -13,23 +13,30 @@ from uuid import UUID
 from nsl.identity.service import keep_leaves
 from nsl.keys import store
 from nsl.keys.store import NotedSignature
-from nsl.kit.clock import now
+from nsl.kit.clock import monotonic, now
 from nsl.kit.db import Connection, Database, DatabaseDown
 from nsl_protocol.enclave.fields import MarkedLeaf
 
 #: requests in one transaction; a request may bring 256 signatures
 _TOGETHER_MAX: Final = 64
+#: a key's use is written down when that was last done longer ago
+_USES_SECONDS: Final = 55.0
+_USES_KEPT_MAX: Final = 10_000
 
 type Also = Callable[[Connection], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What a request has to have written down. ``also``: is done in the same transaction."""
+    """What a request has to have written down. ``also``: is done in the same transaction.
+
+    ``used``: keys that did something besides the signatures.
+    """
 
     leaves: Sequence[tuple[UUID, UUID, MarkedLeaf]]
     signatures: Sequence[NotedSignature]
     also: Also | None
+    used: Sequence[UUID] = ()
 
 
 @dataclass(slots=True)
@@ -45,6 +52,7 @@ class Journal:
         self._database = database
         self._waiting: defaultdict[UUID, list[_Waiting]] = defaultdict(list)
         self._writers: dict[UUID, asyncio.Task[None]] = {}
+        self._used: OrderedDict[UUID, float] = OrderedDict()
 
     async def keep(self, tenant: UUID, page: Page) -> None:
         """Durable on return. Raises what writing it raises; then nothing of it is written."""
@@ -84,11 +92,25 @@ class Journal:
                 each.done.set_result(None)
 
     async def _transaction(self, tenant: UUID, pages: Sequence[Page]) -> None:
+        used = self._to_note(pages)
         async with self._database.transaction(tenant) as connection:
             await keep_leaves(connection, [leaf for page in pages for leaf in page.leaves])
             signatures = [each for page in pages for each in page.signatures]
             if signatures:
                 await store.note_signatures(connection, tenant, signatures, now())
+            if used:
+                await store.note_uses(connection, [(key, tenant) for key in used], now())
             for page in pages:
                 if page.also is not None:
                     await page.also(connection)
+        for key in used:
+            self._used[key] = monotonic()
+            self._used.move_to_end(key)
+        while len(self._used) > _USES_KEPT_MAX:
+            self._used.popitem(last=False)
+
+    def _to_note(self, pages: Sequence[Page]) -> set[UUID]:
+        """The keys whose use has to be written down."""
+        used = {signature.key for page in pages for signature in page.signatures}
+        used.update(key for page in pages for key in page.used)
+        return {key for key in used if monotonic() - self._used.get(key, -_USES_SECONDS) >= _USES_SECONDS}

@@ -37,7 +37,7 @@ from nsl.keys.errors import (
     RecipientUnsuitable,
     TooFewApprovals,
 )
-from nsl.keys.model import KINDS_OF_CURVE, Enclave, Key, Policies, Usage, WrappedKey, addresses_of
+from nsl.keys.model import KINDS_OF_CURVE, Enclave, Key, Labels, Policies, Usage, WrappedKey, addresses_of
 from nsl.keys.ports import PortableEnclave
 from nsl.keys.service.lifecycle import Lifecycle
 from nsl.kit.clock import now
@@ -173,7 +173,7 @@ class PortableKeys:
         created_at = now()
         key = Key(
             id=new.id,
-            name=new.name,
+            labels=Labels(new.name),
             curve=new.curve,
             version=1,
             state=KeyState.ACTIVE,

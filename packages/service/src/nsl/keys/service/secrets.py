@@ -85,7 +85,8 @@ class SecretKeys:
             if answer.leaf is not None
         ]
         if leaves:
-            await self._keys.journal.keep(caller.tenant, Page(leaves, (), None))
+            used = () if all(isinstance(each, Refused) for each in answers) else (key.id,)
+            await self._keys.journal.keep(caller.tenant, Page(leaves, (), None, used))
         return [
             _failure(answer) if isinstance(answer, Refused) else Done(answer.value, answer.data_key, key, record)
             for record, answer in zip(records, answers, strict=True)

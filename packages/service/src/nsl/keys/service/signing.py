@@ -1,27 +1,42 @@
 """Keys: made in the enclave, listed, changed, signed with. What leaves is written down first."""
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
+from psycopg.errors import UniqueViolation
 
 from nsl.identity.errors import RootReplaced
 from nsl.identity.model import Caller
 from nsl.identity.service import Note, actor_of, keep_leaves
+from nsl.identity.service import note as note_act
 from nsl.keys import store
 from nsl.keys.errors import (
+    AliasTaken,
     KeyNotActive,
     KeyUnknown,
     KindUnsuitable,
     PayloadUnreadable,
     SigningRefused,
 )
-from nsl.keys.model import KINDS_OF_CURVE, Enclave, Key, Policies, Usage, WrappedKey, addresses_of, policy_for
+from nsl.keys.model import (
+    KINDS_OF_CURVE,
+    Enclave,
+    Key,
+    KeyFilter,
+    Labels,
+    Policies,
+    Usage,
+    WrappedKey,
+    addresses_of,
+    policy_for,
+)
 from nsl.keys.ports import KeyEnclave
 from nsl.keys.service.journal import Journal, Page
 from nsl.keys.service.lifecycle import Lifecycle
@@ -92,7 +107,7 @@ class Keys:
         self,
         caller: Caller,
         *,
-        name: str,
+        labels: Labels,
         curve: Curve,
         usages: Sequence[Usage],
         policy: Policy,
@@ -106,9 +121,11 @@ class Keys:
             PolicyUnsuitable: the policy speaks of something that it does not define.
             KindUnsuitable: it names a kind that no key of this curve signs.
             RecipientUnsuitable: no key can be encrypted to one of the recipients.
+            AliasTaken: another live key has it.
         """
         policy = policy_for(usages, policy, curve)
         insist_on_suitable(policy, curve)
+        await self._insist_on_free(caller.tenant, labels.alias)
         key_id = new_id()
         status = await self._enclave.status()
         name_inside = KeyName(caller.tenant.bytes, key_id.bytes, 1)
@@ -117,7 +134,7 @@ class Keys:
         created_at = now()
         key = Key(
             id=key_id,
-            name=name,
+            labels=labels,
             curve=curve,
             version=1,
             state=KeyState.ACTIVE,
@@ -132,7 +149,8 @@ class Keys:
             recipients=tuple(recipients),
         )
         async with self._database.transaction(caller.tenant) as connection:
-            await store.insert(connection, caller.tenant, WrappedKey(key, made.wrapped), caller.subject)
+            with aliases_named(labels.alias):
+                await store.insert(connection, caller.tenant, WrappedKey(key, made.wrapped), caller.subject)
             await keep_leaves(connection, [(key_id, caller.tenant, made.leaf)])
             if note is not None:
                 await note(connection, key)
@@ -142,11 +160,33 @@ class Keys:
         """One of the tenant's keys, at most a second old. Raises KeyUnknown, also for another tenant's."""
         return (await self._wrapped(tenant, key)).key
 
-    async def page(self, tenant: UUID, *, after: UUID | None, limit: int) -> tuple[list[Key], UUID | None]:
-        """The tenant's keys, oldest first, and where the next page begins."""
+    async def page(
+        self, tenant: UUID, only: KeyFilter, *, after: UUID | None, limit: int
+    ) -> tuple[list[Key], UUID | None]:
+        """Those of the tenant's keys that fit, oldest first, and where the next page begins."""
         async with self._database.transaction(tenant) as connection:
-            found = await store.page(connection, tenant, after=after, limit=limit + 1)
+            found = await store.page(connection, tenant, only, after=after, limit=limit + 1)
         return found[:limit], found[limit - 1].id if len(found) > limit else None
+
+    async def relabel(self, caller: Caller, key_id: UUID, change: Callable[[Labels], Labels]) -> Key:
+        """Give a key other labels. What they are now, ``change`` is told; nothing of it reaches the enclave.
+
+        Raises:
+            KeyUnknown: no such key, or another tenant's.
+            AliasTaken: another live key has the alias.
+        """
+        async with self._database.transaction(caller.tenant) as connection:
+            found = await store.lock_labels(connection, key_id)
+            if found is None:
+                raise KeyUnknown("There is no such key.")
+            before, labels = found.key.labels, change(found.key.labels)
+            changed = {name: value for name, value in asdict(labels).items() if value != asdict(before)[name]}
+            if changed:
+                with aliases_named(labels.alias):
+                    await store.relabel(connection, key_id, labels)
+                await note_act(connection, caller, "key.updated", str(key_id), **changed)
+        self.forget(caller.tenant, key_id)
+        return replace(found.key, labels=labels)
 
     async def change(
         self, caller: Caller, key_id: UUID, change: KeyChange, *, wait_seconds: int = 0, note: Note[Key] | None = None
@@ -256,6 +296,15 @@ class Keys:
             await self.journal.keep(caller.tenant, Page(leaves, noted, also))
         return results
 
+    async def _insist_on_free(self, tenant: UUID, alias: str | None) -> None:
+        """Before a key is made that could not be stored. Raises AliasTaken."""
+        if alias is None:
+            return
+        async with self._database.transaction(tenant) as connection:
+            found = await store.page(connection, tenant, KeyFilter(alias=alias), after=None, limit=2)
+        if any(each.state is not KeyState.DESTROYED for each in found):
+            raise _alias_taken(alias)
+
     async def _active(self, tenant: UUID, key_id: UUID) -> WrappedKey:
         wrapped = await self._wrapped(tenant, key_id)
         if wrapped.key.state is not KeyState.ACTIVE:
@@ -277,6 +326,21 @@ class Keys:
             if len(self._kept) > KEYS_KEPT_MAX:
                 self._kept.popitem(last=False)
         return found
+
+
+@contextmanager
+def aliases_named(alias: str | None) -> Iterator[None]:
+    """What the database says of an alias that another live key has, as AliasTaken."""
+    try:
+        yield
+    except UniqueViolation as error:
+        if alias is None or error.diag.constraint_name != "keys_by_alias":
+            raise
+        raise _alias_taken(alias) from error
+
+
+def _alias_taken(alias: str) -> AliasTaken:
+    return AliasTaken(f"Another key has the alias {alias}; take it from that one first.", field="alias")
 
 
 async def _told(note: Note[Signed], results: Signed, connection: Connection) -> None:

@@ -1,6 +1,6 @@
 """Keys in PostgreSQL. Every function works inside the caller's database transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 from psycopg.types.json import Jsonb
 
-from nsl.keys.model import Enclave, Key, Policies, Usage, WrappedKey, addresses_of
+from nsl.keys.model import Enclave, Key, KeyFilter, Labels, Policies, Usage, WrappedKey, addresses_of
 from nsl.kit.db import Connection, fetch_all, fetch_one, load_queries
 from nsl_protocol.attestation.keys import Origin
 from nsl_protocol.enclave.lifecycle import KeyState
@@ -67,7 +67,9 @@ async def insert(connection: Connection, tenant: UUID, new: WrappedKey, created_
     parameters = {
         "id": key.id,
         "tenant_id": tenant,
-        "name": key.name,
+        "name": key.labels.name,
+        "alias": key.labels.alias,
+        "tags": Jsonb(key.labels.tags),
         "curve": key.curve.value,
         "usages": [usage.value for usage in key.usages],
         "policy": Jsonb(msgspec.to_builtins(key.policy)),
@@ -184,10 +186,38 @@ async def due(connection: Connection, now: datetime, but: Sequence[UUID], limit:
     return [(row["tenant_id"], row["key_id"]) for row in rows]
 
 
-async def page(connection: Connection, tenant: UUID, *, after: UUID | None, limit: int) -> list[Key]:
-    """The tenant's keys, oldest first."""
-    parameters = {"tenant_id": tenant, "after": after, "limit": limit}
+async def page(connection: Connection, tenant: UUID, only: KeyFilter, *, after: UUID | None, limit: int) -> list[Key]:
+    """Those of the tenant's keys that fit, oldest first."""
+    parameters = {
+        "tenant_id": tenant,
+        "after": after,
+        "limit": limit,
+        "alias": only.alias,
+        "curve": only.curve,
+        "state": only.state,
+        "tags": Jsonb(only.tags),
+        "tagged": list(only.tagged),
+    }
     return [_key(row).key for row in await fetch_all(connection, _QUERIES["page"], parameters)]
+
+
+async def relabel(connection: Connection, key: UUID, labels: Labels) -> None:
+    """Other labels in place of a key's. Raises UniqueViolation: another live key has the alias."""
+    parameters = {"id": key, "name": labels.name, "alias": labels.alias, "tags": Jsonb(labels.tags)}
+    await connection.execute(_QUERIES["relabel"], parameters)
+
+
+async def lock_labels(connection: Connection, key: UUID) -> WrappedKey | None:
+    """One of the tenant's keys, whose labels nobody else replaces until the transaction ends."""
+    await connection.execute(_QUERIES["lock_labels"], {"id": key})
+    return await by_id(connection, key)
+
+
+async def note_uses(connection: Connection, uses: Iterable[tuple[UUID, UUID]], at: datetime) -> None:
+    """Write down that keys did something: key and tenant of each."""
+    used = sorted(set(uses))
+    parameters = {"keys": [key for key, _ in used], "tenants": [tenant for _, tenant in used], "at": at}
+    await connection.execute(_QUERIES["note_uses"], parameters)
 
 
 async def note_signatures(
@@ -213,7 +243,7 @@ def _key(row: Mapping[str, Any]) -> WrappedKey:
     curve = Curve(row["curve"])
     key = Key(
         id=row["id"],
-        name=row["name"],
+        labels=Labels(row["name"], row["alias"], row["tags"]),
         curve=curve,
         version=row["version"],
         state=KeyState(row["state"]),
@@ -233,5 +263,6 @@ def _key(row: Mapping[str, Any]) -> WrappedKey:
         destroys_at=row["destroys_at"],
         origin=Origin(row["origin"]),
         recipients=tuple(row["export_recipients"]),
+        last_used_at=row["used_at"],
     )
     return WrappedKey(key, row["wrapped"])
