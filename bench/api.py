@@ -31,7 +31,7 @@ from nsl.cli.up.state import StateFolder
 from nsl.cli.up.supervisor import Supervisor
 from nsl.identity.model import DEFAULT_PLAN, Caller, ClientDraft, Plan, Scope
 from nsl.identity.service import Revocations, Tenancy
-from nsl.keys.model import Usage
+from nsl.keys.model import Labels, Usage
 from nsl.keys.service import Keys, Lifecycle
 from nsl.kit import migrate
 from nsl.kit.db import Database
@@ -86,7 +86,7 @@ async def _parts() -> AsyncIterator[tuple[dict[str, str], UUID, str, tuple[str, 
                 client = await tenancy.create_client(caller, None, draft)
                 key = await Keys(database, enclave, Lifecycle(database, enclave)).create(
                     caller,
-                    name="bench",
+                    labels=Labels("bench"),
                     curve=Curve.SECP256R1,
                     usages=(Usage.SIGN,),
                     policy=Policy(),

@@ -178,6 +178,8 @@ CALLS: dict[str, Call] = {
     "macBatch": Call(HMAC, {"items": [{"data": "eA=="}]}, own=True),
     "verifyMac": Call(HMAC, {"data": "eA==", "mac": "00" * 20 + "AAA="}, own=True),
     "updateKey": Call({"key_id": lambda w: w.key()}, {"tags": {"a": "b"}}, own=True),
+    "freezeKey": Call({"key_id": lambda w: w.key()}, own=True),
+    "unfreezeKey": Call({"key_id": lambda w: w.key()}, {}, own=True),
     "disableKey": Call({"key_id": lambda w: w.key()}, own=True),
     "enableKey": Call({"key_id": lambda w: w.key()}, own=True),
     "destroyKey": Call({"key_id": lambda w: w.key()}, {"wait_days": 7}, own=True),

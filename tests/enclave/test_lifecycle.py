@@ -43,6 +43,10 @@ def refusal_of(key: KeySecret, change: KeyChange, wait: int, now: int) -> str | 
             return None
         case KeyChange.DISABLE if key.state in (KeyState.ACTIVE, KeyState.DESTROYING):
             return None
+        case KeyChange.FREEZE if key.state not in (KeyState.FROZEN, KeyState.DESTROYED):
+            return None
+        case KeyChange.UNFREEZE if key.state is KeyState.FROZEN:
+            return None
         case _:
             return "KEY_STATE_CONFLICT"
 
@@ -51,7 +55,7 @@ def refusal_of(key: KeySecret, change: KeyChange, wait: int, now: int) -> str | 
 def test_whatever_is_asked_a_key_is_in_one_state_and_its_secret_goes_only_when_due(
     steps: list[tuple[KeyChange, int, int]],
 ) -> None:
-    key, now, due = FRESH, 1_800_000_000, 0
+    key, now, due, signed_before, frozen = FRESH, 1_800_000_000, 0, True, 0
     for change, wait, passed in steps:
         now += passed
         code, before = refusal_of(key, change, wait, now), key
@@ -62,7 +66,13 @@ def test_whatever_is_asked_a_key_is_in_one_state_and_its_secret_goes_only_when_d
             assert code != "KEY_STATE_CONFLICT" or f"The key is {before.state}" in caught.value.reason
             continue
         key = changed(before, change, wait, now)
-        assert key.state is TRANSITIONS[before.state, change]
+        if change is KeyChange.UNFREEZE:
+            assert key.state is (KeyState.ACTIVE if signed_before else KeyState.DISABLED)
+        else:
+            assert key.state is TRANSITIONS[before.state, change]
+        if change is KeyChange.FREEZE:
+            assert key.frozen_at > frozen, "no approval of another freeze holds for it"
+            signed_before, frozen = before.state is KeyState.ACTIVE, key.frozen_at
         due = now + wait if key.state is KeyState.DESTROYING else due
         assert key.destroys_at == (due if key.state is KeyState.DESTROYING else 0)
         assert key.secret == (None if key.state is KeyState.DESTROYED else SECRET)
@@ -76,7 +86,9 @@ def test_only_an_active_key_has_a_use(state: KeyState) -> None:
     if state is KeyState.ACTIVE:
         assert usable(key) == SECRET
         return
-    with pytest.raises(Refusal, match=f"The key is {state}; only an active key signs."):
+    frozen = state is KeyState.FROZEN
+    why = "The key is frozen and does nothing" if frozen else f"The key is {state}; only an active key signs."
+    with pytest.raises(Refusal, match=why):
         usable(key)
 
 

@@ -24,7 +24,7 @@ from nsl.kit.clock import now
 from nsl.kit.db import Database
 from nsl.kit.replicas import LocalBus
 from nsl_protocol.attestation.binding import Purpose
-from nsl_protocol.enclave.lifecycle import DAY_SECONDS, ChangeKey, KeyChange, KeyChanged
+from nsl_protocol.enclave.lifecycle import DAY_SECONDS, ChangeApproval, ChangeKey, KeyChange, KeyChanged
 from nsl_protocol.enclave.log import (
     NUMBER_MAX,
     AppendLeaves,
@@ -103,8 +103,15 @@ class InProcessEnclave:
             first, item, lambda head, path: AttestKey(head, item, path, nonce), KeyAttested
         )
 
-    async def change_key(self, name: KeyName, wrapped: bytes, change: KeyChange, wait_seconds: int = 0) -> KeyChanged:
-        answer = self.replicas[0].call(ChangeKey(name, wrapped, change, wait_seconds), client())
+    async def change_key(
+        self,
+        name: KeyName,
+        wrapped: bytes,
+        change: KeyChange,
+        wait_seconds: int = 0,
+        approval: ChangeApproval | None = None,
+    ) -> KeyChanged:
+        answer = self.replicas[0].call(ChangeKey(name, wrapped, change, wait_seconds, approval), client())
         if isinstance(answer, Refused):
             raise EnclaveRefused(answer)
         assert isinstance(answer, KeyChanged)

@@ -7,9 +7,10 @@ from uuid import UUID
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from nsl_client.model import Key
 from nsl_client.policies import KeyPolicy
 from nsl_protocol.errors import CodecError
-from nsl_protocol.policy.changing import PolicyChange
+from nsl_protocol.policy.changing import PolicyChange, Unfreezing
 from nsl_protocol.policy.document import Policy, read_policy
 
 
@@ -46,6 +47,28 @@ def policy_change(
     )
 
 
-def approve(change: PolicyChange, private_key: bytes) -> str:
-    """The signature of an approver who has an Ed25519 key (32 bytes), as ``keys.change_policy`` takes it."""
+def unfreezing(key: Key, tenant_id: str, present: KeyPolicy, *, expires_at: int) -> Unfreezing:
+    """What approvers sign to let a frozen key be what it was.
+
+    Args:
+        present: as ``keys.policy`` answers it.
+        expires_at: Unix seconds, at most 30 days ahead.
+
+    Raises:
+        ValueError: the key is not frozen.
+    """
+    if key.frozen_at is None:
+        raise ValueError("The key is not frozen.")
+    return Unfreezing(
+        cluster=present.cluster,
+        tenant=UUID(tenant_id),
+        key=UUID(key.id),
+        policy=present.hash,
+        frozen_at=int(key.frozen_at.timestamp()),
+        expires_at=expires_at,
+    )
+
+
+def approve(change: PolicyChange | Unfreezing, private_key: bytes) -> str:
+    """By an approver's Ed25519 key (32 bytes): the signature that ``keys.change_policy`` or ``keys.unfreeze`` takes."""
     return Ed25519PrivateKey.from_private_bytes(private_key).sign(change.signed).hex()

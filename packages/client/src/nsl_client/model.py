@@ -68,7 +68,7 @@ class Enclave(msgspec.Struct, frozen=True):
 class Key(msgspec.Struct, frozen=True):
     """``public_key`` is compressed SEC1 (or 32 bytes of Ed25519) as hex; ``addresses`` by chain.
 
-    ``state`` is active, disabled, destroying or destroyed; ``destroys_at``: of one that is destroying.
+    ``state`` is active, disabled, destroying, frozen or destroyed; ``destroys_at``: of one that is destroying.
     ``last_used_at``: it was used then, and last within the minute after it.
     ``origin`` is generated or imported. ``keys.attestation`` proves what is said of origin and export here.
     """
@@ -91,6 +91,7 @@ class Key(msgspec.Struct, frozen=True):
     alias: str | None = None
     tags: dict[str, str] = {}
     last_used_at: datetime | None = None
+    frozen_at: datetime | None = None
 
 
 class ImportParameters(msgspec.Struct, frozen=True):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, Protocol
 
-from nsl_client import approvals, calls, secret_keys
+from nsl_client import approvals, calls, freezing, secret_keys
 from nsl_client.calls import Call
 
 
@@ -71,6 +71,8 @@ class Keys(_Resource):
     disable = _method(calls.disable_key)
     enable = _method(calls.enable_key)
     destroy = _method(calls.destroy_key)
+    freeze = _method(freezing.freeze_key)
+    unfreeze = _method(freezing.unfreeze_key)
     import_parameters = _method(calls.get_import_parameters)
     import_key = _method(calls.import_key)
     export = _method(calls.export_key)
@@ -145,6 +147,8 @@ class AsyncKeys(_AsyncResource):
     disable = _async_method(calls.disable_key)
     enable = _async_method(calls.enable_key)
     destroy = _async_method(calls.destroy_key)
+    freeze = _async_method(freezing.freeze_key)
+    unfreeze = _async_method(freezing.unfreeze_key)
     import_parameters = _async_method(calls.get_import_parameters)
     import_key = _async_method(calls.import_key)
     export = _async_method(calls.export_key)

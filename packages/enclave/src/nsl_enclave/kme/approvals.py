@@ -3,9 +3,13 @@
 from collections.abc import Callable
 from uuid import UUID
 
+from nsl_enclave.kernel.errors import Refusal
+from nsl_enclave.kme.portable import policy_in
+from nsl_enclave.kme.wrapping import KeySecret
+from nsl_protocol.enclave.lifecycle import ChangeKey
 from nsl_protocol.enclave.messages import SignOrder
 from nsl_protocol.policy.approving import SigningApproval, request_digest
-from nsl_protocol.policy.changing import EXPIRES_SECONDS_MAX
+from nsl_protocol.policy.changing import EXPIRES_SECONDS_MAX, Unfreezing, approved_by
 from nsl_protocol.policy.document import Policy
 
 
@@ -35,3 +39,32 @@ class Approvals:
             expires_at=approval.expires_at,
         )
         return approved.by(policy, approval.signatures)
+
+    def insist_on_unfreezing(self, request: ChangeKey, key: KeySecret) -> None:
+        """That enough of those who change the key's policy have signed that it is unfrozen; or it names nobody.
+
+        Raises:
+            Refusal: ``TOO_FEW_APPROVALS``; ``APPROVALS_EXPIRED``.
+        """
+        policy, approval, now = policy_in(key.policy), request.approval, int(self._now())
+        if policy.change is None:
+            return
+        if approval is not None and not now < approval.expires_at <= now + EXPIRES_SECONDS_MAX:
+            raise Refusal("APPROVALS_EXPIRED", "The approvals have expired, or are for longer than 30 days: sign anew.")
+        by: frozenset[str] = frozenset()
+        if approval is not None:
+            signed = Unfreezing(
+                cluster=self._cluster,
+                tenant=UUID(bytes=request.name.tenant),
+                key=UUID(bytes=request.name.key),
+                policy=policy.hash,
+                frozen_at=key.frozen_at,
+                expires_at=approval.expires_at,
+            )
+            by = approved_by(policy, signed, approval.signatures)
+        if len(by) < policy.change.threshold:
+            raise Refusal(
+                "TOO_FEW_APPROVALS",
+                f"It takes the signatures of {policy.change.threshold} of {', '.join(sorted(policy.approvers))} to "
+                f"unfreeze this key; signed: {', '.join(sorted(by)) or 'nobody'}. `nsl keys approve-unfreeze` signs.",
+            )

@@ -17,7 +17,7 @@ from nsl_enclave.kme.signing import SECRET_CURVES, PrivateHalf, new_secret, priv
 from nsl_enclave.kme.windows import Lacking, Windows
 from nsl_enclave.kme.wrapping import KeySecret, Wrapping
 from nsl_protocol.enclave.evaluation import ApprovalNeeded, Evaluate, Evaluated, ObjectionTo, WindowLeft
-from nsl_protocol.enclave.lifecycle import ChangeKey, KeyChanged
+from nsl_protocol.enclave.lifecycle import ChangeKey, KeyChange, KeyChanged, KeyState
 from nsl_protocol.enclave.messages import (
     CreateKey,
     Curve,
@@ -108,10 +108,12 @@ class Keyring:
     def change(self, request: ChangeKey) -> KeyChanged:
         """The edition that a change leads to. Raises Refusal."""
         present = self._wrapping.open_key(request.name, request.wrapped)
+        if request.change is KeyChange.UNFREEZE and present.secret.state is KeyState.FROZEN:
+            self._approvals.insist_on_unfreezing(request, present.secret)
         changed = lifecycle.changed(present.secret, request.change, request.wait_seconds, int(self._now()))
         wrapped = self._wrapping.wrap_key(request.name, changed, replaces=present.edition)
-        leaf = self._leaves.made(f"key.{changed.state}", request.name, wrapped)
-        return KeyChanged(wrapped, changed.state, changed.destroys_at, leaf)
+        leaf = self._leaves.made(_act(request.change, changed.state), request.name, wrapped)
+        return KeyChanged(wrapped, changed.state, changed.destroys_at, leaf, changed.frozen_at)
 
     def sign(self, order: SignOrder) -> Signature | Refused:
         """The signature, or why not. Asked once more under the same id, it is the same signature with the same leaf."""
@@ -239,6 +241,10 @@ def _insist_on_same(before: _Answered, order: SignOrder, request: bytes) -> Sign
     if (before.name, before.request) != (order.name, request):
         raise Refusal("REQUEST_ID_REUSED", "Something else was signed under this request's id.")
     return before.signature
+
+
+def _act(change: KeyChange, state: KeyState) -> str:
+    return "key.unfrozen" if change is KeyChange.UNFREEZE else f"key.{state}"
 
 
 def _too_much(policy: Policy, lacking: Lacking) -> Objection:

@@ -3,6 +3,7 @@
     active ──disable──▶ disabled ──enable──▶ active
     active | disabled ──destroy_later──▶ destroying ──destroy, after the wait──▶ destroyed
     destroying ──enable | disable──▶ active | disabled
+    active | disabled | destroying ──freeze──▶ frozen ──unfreeze──▶ active, or disabled where it did not sign before
 
 Nothing leads out of destroyed: that edition has no secret any more, and the register knows it to be the present one,
 so an earlier one that is brought back is refused.
@@ -24,6 +25,10 @@ TRANSITIONS: Mapping[tuple[KeyState, KeyChange], KeyState] = {
     (KeyState.DESTROYING, KeyChange.ENABLE): KeyState.ACTIVE,
     (KeyState.DESTROYING, KeyChange.DISABLE): KeyState.DISABLED,
     (KeyState.DESTROYING, KeyChange.DESTROY): KeyState.DESTROYED,
+    (KeyState.ACTIVE, KeyChange.FREEZE): KeyState.FROZEN,
+    (KeyState.DISABLED, KeyChange.FREEZE): KeyState.FROZEN,
+    (KeyState.DESTROYING, KeyChange.FREEZE): KeyState.FROZEN,
+    (KeyState.FROZEN, KeyChange.UNFREEZE): KeyState.ACTIVE,
 }
 
 
@@ -44,8 +49,13 @@ def changed(key: KeySecret, change: KeyChange, wait_seconds: int, now: int) -> K
         raise Refusal("DESTRUCTION_WAITS", f"The key is destroyed in {key.destroys_at - now} seconds, not before.")
     if change is KeyChange.DESTROY_LATER and wait_seconds < WAIT_SECONDS_MIN:
         raise Refusal("WAIT_TOO_SHORT", f"A destruction waits {WAIT_SECONDS_MIN} seconds or longer.")
+    if change is KeyChange.UNFREEZE and key.disabled:
+        state = KeyState.DISABLED
+    freezes = change is KeyChange.FREEZE
     return replace(
         key,
+        frozen_at=max(now, key.frozen_at + 1) if freezes else key.frozen_at,
+        disabled=freezes and key.state is not KeyState.ACTIVE,
         secret=None if state is KeyState.DESTROYED else key.secret,
         state=state,
         destroys_at=now + wait_seconds if state is KeyState.DESTROYING else 0,
@@ -56,8 +66,14 @@ def usable(key: KeySecret) -> bytes:
     """The 32 secret bytes of an active key.
 
     Raises:
-        Refusal: ``KEY_NOT_ACTIVE``.
+        Refusal: ``KEY_NOT_ACTIVE``; ``KEY_FROZEN``.
     """
+    if key.state is KeyState.FROZEN:
+        raise Refusal(
+            "KEY_FROZEN",
+            "The key is frozen and does nothing. Whoever has the scope keys:unfreeze lifts it (`nsl keys unfreeze`); "
+            "where its policy names who changes it, with their signatures (`nsl keys approve-unfreeze`).",
+        )
     if key.state is not KeyState.ACTIVE or key.secret is None:
         raise Refusal("KEY_NOT_ACTIVE", f"The key is {key.state}; only an active key signs.")
     return key.secret

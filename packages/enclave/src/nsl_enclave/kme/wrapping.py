@@ -52,6 +52,8 @@ class KeySecret(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fie
         origin: where the secret was made.
         recipients: whom it may be exported to; fixed when the key was made.
         policy_number: from 1; each change of the policy counts on.
+        frozen_at: enclave time of its latest freeze, Unix seconds; later with each.
+        disabled: a frozen key does not sign when it is unfrozen, either: it did not before.
         following: the policy that waits to hold; empty: none does. ``following_at``: from when it may, Unix seconds.
     """
 
@@ -65,6 +67,8 @@ class KeySecret(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fie
     policy_number: int = 1
     following: bytes = b""
     following_at: int = 0
+    frozen_at: int = 0
+    disabled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

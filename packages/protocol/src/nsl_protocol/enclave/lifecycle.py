@@ -9,7 +9,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from nsl_protocol.enclave.fields import MarkedLeaf, Message, Wrapped
+from nsl_protocol.enclave.fields import MarkedLeaf, Message, Name, Signature64, Wrapped
 from nsl_protocol.enclave.wrapped import KeyName
 
 DAY_SECONDS = 86_400
@@ -21,6 +21,7 @@ class KeyState(StrEnum):
     ACTIVE = "active"  # signs
     DISABLED = "disabled"  # signs nothing until it is enabled
     DESTROYING = "destroying"  # signs nothing, and is destroyed when it has waited, unless that is undone
+    FROZEN = "frozen"  # signs nothing until whoever may lift it has
     DESTROYED = "destroyed"  # a tombstone: its secret is gone
 
 
@@ -29,6 +30,15 @@ class KeyChange(StrEnum):
     ENABLE = "enable"
     DESTROY_LATER = "destroy_later"  # begin to wait
     DESTROY = "destroy"  # after the wait
+    FREEZE = "freeze"
+    UNFREEZE = "unfreeze"  # by approvers, where the policy names some
+
+
+class ChangeApproval(Message, frozen=True):
+    """Of an ``UNFREEZE``. ``signatures``: by approver, over ``policy.changing.Unfreezing``."""
+
+    expires_at: Annotated[int, Meta(ge=0, le=2**53 - 1)]
+    signatures: Annotated[dict[Name, Signature64], Meta(max_length=16)]
 
 
 class ChangeKey(Message, frozen=True):
@@ -41,12 +51,17 @@ class ChangeKey(Message, frozen=True):
     wrapped: Wrapped
     change: KeyChange
     wait_seconds: Annotated[int, Meta(ge=0, le=WAIT_SECONDS_MAX)]
+    approval: ChangeApproval | None = None
 
 
 class KeyChanged(Message, frozen=True):
-    """The next edition. ``destroys_at``: the earliest enclave time of its destruction, Unix seconds; 0: none is set."""
+    """The next edition. ``destroys_at``: the earliest enclave time of its destruction, Unix seconds; 0: none is set.
+
+    ``frozen_at``: of a frozen key, enclave time, Unix seconds.
+    """
 
     wrapped: bytes
     state: KeyState
     destroys_at: int
     leaf: MarkedLeaf
+    frozen_at: int = 0

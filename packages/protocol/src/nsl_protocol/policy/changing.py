@@ -19,6 +19,7 @@ from nsl_protocol.policy.document import Policy
 #: an approval that nobody used by then is worth nothing
 EXPIRES_SECONDS_MAX = 30 * 86_400
 _TAG = b"nsl-policy-change-v1\0"
+_UNFREEZE_TAG = b"nsl-key-unfreeze-v1\0"
 _HALF_BYTES = 32
 
 
@@ -47,7 +48,30 @@ class PolicyChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return _TAG + msgspec.json.encode(self, order="sorted")
 
 
-def approved_by(policy: Policy, change: PolicyChange, approvals: Mapping[str, bytes]) -> frozenset[str]:
+class Unfreezing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What approvers sign to let a frozen key sign again. No two freezes of a key have the same.
+
+    Attributes:
+        cluster: of the key enclaves, hex.
+        policy: the hash of the policy that holds, hex.
+        frozen_at: when the key was frozen, enclave time, Unix seconds; later with each freeze of a key.
+        expires_at: Unix seconds.
+    """
+
+    cluster: str
+    tenant: UUID
+    key: UUID
+    policy: str
+    frozen_at: int
+    expires_at: int
+
+    @property
+    def signed(self) -> bytes:
+        """A tag, and this as JSON with its names in order and no spaces."""
+        return _UNFREEZE_TAG + msgspec.json.encode(self, order="sorted")
+
+
+def approved_by(policy: Policy, change: PolicyChange | Unfreezing, approvals: Mapping[str, bytes]) -> frozenset[str]:
     """Those of the present policy's approvers who have signed the change."""
     return frozenset(
         name

@@ -9,13 +9,14 @@ import typer
 from msgspec import UNSET
 
 from nsl.cli.connection import AsJson, Credentials, KeyId, connect, key_of
+from nsl.cli.freezing import COMMANDS as FREEZING_COMMANDS
 from nsl.cli.output import explained, show_list, show_record
 from nsl.cli.policy_files import read_document
 from nsl.cli.portable import COMMANDS, Recipients
 from nsl.cli.secrets import COMMANDS as SECRET_COMMANDS
 
 app = typer.Typer(no_args_is_help=True, help="Keys in the enclave: make, import, sign, encrypt, export, destroy.")
-for name, command in (*COMMANDS.items(), *SECRET_COMMANDS.items()):
+for name, command in (*COMMANDS.items(), *SECRET_COMMANDS.items(), *FREEZING_COMMANDS.items()):
     app.command(name)(command)
 
 
@@ -31,6 +32,7 @@ class StateOption(StrEnum):
     ACTIVE = "active"
     DISABLED = "disabled"
     DESTROYING = "destroying"
+    FROZEN = "frozen"
     DESTROYED = "destroyed"
 
 

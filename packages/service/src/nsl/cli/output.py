@@ -20,7 +20,7 @@ _HINTS: Final = {
     404: "Is the id right, and of this tenant?",
 }
 _COLOURS: Final = {
-    "active": "green", "confirmed": "green", "disabled": "yellow", "destroyed": "red",
+    "active": "green", "confirmed": "green", "disabled": "yellow", "frozen": "blue", "destroyed": "red",
     "accepted": "cyan", "signed": "cyan", "submitted": "cyan", "failed": "red", "expired": "red",
 }  # fmt: skip
 

@@ -87,13 +87,9 @@ def change(
     Example: nsl policy change KEY_ID new.json --approval ann.approval --approval bob.approval
     """
     with explained(), connect(credentials) as client:
-        approvals = [_approval(each) for each in approval]
-        until = {int(each["expires_at"]) for each in approvals}
-        if len(until) != 1:
-            fail("The approvals expire at different times, so they are of different changes: sign with --expires-at.")
+        until, signatures = approvals_in(approval)
         key_id = key_of(client, key_id)
-        signatures = {str(each["name"]): str(each["signature"]) for each in approvals}
-        client.keys.change_policy(key_id, read_document(file), expires_at=until.pop(), approvals=signatures)
+        client.keys.change_policy(key_id, read_document(file), expires_at=until, approvals=signatures)
         show_record(client.keys.policy(key_id), as_json=as_json)
 
 
@@ -139,6 +135,15 @@ COMMANDS: dict[str, Callable[..., None]] = {
 def _show_change(present: "KeyPolicy", document: dict[str, Any]) -> None:
     typer.echo(f"holds now, number {present.number}:\n{json.dumps(present.policy, indent=2)}", err=True)
     typer.echo(f"is to hold:\n{json.dumps(document, indent=2)}", err=True)
+
+
+def approvals_in(files: list[Path]) -> tuple[int, dict[str, str]]:
+    """Until when they are good, and the signatures by approver."""
+    approvals = [_approval(each) for each in files]
+    until = {int(each["expires_at"]) for each in approvals}
+    if len(until) != 1:
+        fail("The approvals expire at different times, so they are of different changes: sign with --expires-at.")
+    return until.pop(), {str(each["name"]): str(each["signature"]) for each in approvals}
 
 
 def _approval(file: Path) -> dict[str, Any]:

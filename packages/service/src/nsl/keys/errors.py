@@ -2,6 +2,7 @@
 
 KeyUnknown          404  no such key, or another tenant's
 KeyNotActive        409  disabled, waiting for its destruction, or destroyed: it does not sign
+KeyFrozen           409  somebody has frozen it: it does nothing until that is lifted
 AliasTaken          409  another live key of the tenant has this alias
 KeyStateConflict    409  this change does not follow the state that the key is in
 CurveUnsupported    422
@@ -45,6 +46,10 @@ class KeyNotActive(Conflict):
 
 class AliasTaken(Conflict):
     code = "ALIAS_TAKEN"
+
+
+class KeyFrozen(KeyNotActive):
+    code = "KEY_FROZEN"
 
 
 class KeyStateConflict(Conflict):

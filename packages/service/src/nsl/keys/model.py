@@ -88,6 +88,7 @@ class Key:
     ``destroys_at``: of one that waits for its destruction, when that is; until then it can be undone.
     ``recipients``: X25519 public keys that it may be exported to.
     ``last_used_at``: it did something then, and nothing more than a minute later; None: it never did anything.
+    ``frozen_at``: of a frozen one, by the enclave's time.
     """
 
     id: UUID
@@ -107,6 +108,7 @@ class Key:
     origin: Origin = Origin.GENERATED
     recipients: tuple[bytes, ...] = ()
     last_used_at: datetime | None = None
+    frozen_at: datetime | None = None
 
     @property
     def policy(self) -> Policy:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from nsl_protocol.attestation.binding import Purpose
 from nsl_protocol.enclave.evaluation import Evaluated
-from nsl_protocol.enclave.lifecycle import KeyChange, KeyChanged
+from nsl_protocol.enclave.lifecycle import ChangeApproval, KeyChange, KeyChanged
 from nsl_protocol.enclave.membership import Quoted
 from nsl_protocol.enclave.messages import Curve, ImportKey, KeyCreated, Refused, Signature, SignOrder, Status
 from nsl_protocol.enclave.policies import PolicyChanged
@@ -23,7 +23,14 @@ from nsl_protocol.policy.document import Policy
 class KeyChanger(Protocol):
     """Makes the editions of a key that its life leads through."""
 
-    async def change_key(self, name: KeyName, wrapped: bytes, change: KeyChange, wait_seconds: int = 0) -> KeyChanged:
+    async def change_key(
+        self,
+        name: KeyName,
+        wrapped: bytes,
+        change: KeyChange,
+        wait_seconds: int = 0,
+        approval: ChangeApproval | None = None,
+    ) -> KeyChanged:
         """The edition that a change leads to. Nothing is changed by it alone."""
 
     async def enter_key(self, name: KeyName, wrapped: bytes) -> None:

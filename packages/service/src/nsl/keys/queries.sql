@@ -73,11 +73,12 @@ SELECT id FROM keys WHERE id = %(id)s FOR NO KEY UPDATE
 -- name: insert_change
 INSERT INTO key_changes (
     id, key_id, version, tenant_id, wrapped, state, destroys_at, changed_by, changed_at, act, policy, policy_hash,
-    policy_number, next_policy, next_policy_at
+    policy_number, next_policy, next_policy_at, frozen_at
 )
 VALUES (
     %(id)s, %(key_id)s, %(version)s, %(tenant_id)s, %(wrapped)s, %(state)s, %(destroys_at)s, %(changed_by)s,
-    %(changed_at)s, %(act)s, %(policy)s, %(policy_hash)s, %(policy_number)s, %(next_policy)s, %(next_policy_at)s
+    %(changed_at)s, %(act)s, %(policy)s, %(policy_hash)s, %(policy_number)s, %(next_policy)s, %(next_policy_at)s,
+    %(frozen_at)s
 )
 ON CONFLICT DO NOTHING
 
@@ -98,7 +99,7 @@ WITH taken AS (
 ), stored AS (
     UPDATE key_versions v SET wrapped = t.wrapped FROM taken t WHERE v.key_id = t.key_id AND v.version = t.version
 )
-UPDATE keys k SET state = t.state, destroys_at = t.destroys_at, policy = t.policy::jsonb,
+UPDATE keys k SET state = t.state, destroys_at = t.destroys_at, frozen_at = t.frozen_at, policy = t.policy::jsonb,
     policy_number = t.policy_number, next_policy = t.next_policy::jsonb, next_policy_at = t.next_policy_at
 FROM taken t WHERE k.id = t.key_id
 

@@ -25,7 +25,7 @@ from nsl_protocol.cluster.manifest import Program
 from nsl_protocol.cluster.register import Path
 from nsl_protocol.enclave.agreement import Certificate, Item
 from nsl_protocol.enclave.evaluation import Evaluate, Evaluated
-from nsl_protocol.enclave.lifecycle import ChangeKey, KeyChange, KeyChanged
+from nsl_protocol.enclave.lifecycle import ChangeApproval, ChangeKey, KeyChange, KeyChanged
 from nsl_protocol.enclave.log import (
     NUMBER_MAX,
     AppendLeaves,
@@ -173,9 +173,16 @@ class EnclaveClient:
         collateral = await self._trust.collateral(made.quote, made.collateral)
         return replace(made, collateral=collateral.document.encode())
 
-    async def change_key(self, name: KeyName, wrapped: bytes, change: KeyChange, wait_seconds: int = 0) -> KeyChanged:
+    async def change_key(
+        self,
+        name: KeyName,
+        wrapped: bytes,
+        change: KeyChange,
+        wait_seconds: int = 0,
+        approval: ChangeApproval | None = None,
+    ) -> KeyChanged:
         """Make the edition that a change leads to; nothing is changed yet. Raises EnclaveRefused, RootReplaced."""
-        return expect(KeyChanged, await self._work(ChangeKey(name, wrapped, change, wait_seconds)))
+        return expect(KeyChanged, await self._work(ChangeKey(name, wrapped, change, wait_seconds, approval)))
 
     async def change_policy(
         self, name: KeyName, wrapped: bytes, policy: Policy, expires_at: int, approvals: Mapping[str, bytes]

@@ -34,6 +34,8 @@ class Scope(StrEnum):
     KEYS_ENCRYPT = "keys:encrypt"
     KEYS_DECRYPT = "keys:decrypt"
     KEYS_MANAGE = "keys:manage"
+    KEYS_FREEZE = "keys:freeze"
+    KEYS_UNFREEZE = "keys:unfreeze"
     KEYS_IMPORT = "keys:import"
     KEYS_EXPORT = "keys:export"
     TRANSACTIONS_CREATE = "transactions:create"
@@ -62,16 +64,19 @@ class Role(StrEnum):
 
 
 _READS: Final = frozenset({Scope.KEYS_READ, Scope.TRANSACTIONS_READ, Scope.LEDGER_READ})
-_KEY_USER: Final = frozenset({Scope.KEYS_READ, Scope.KEYS_SIGN, Scope.KEYS_ENCRYPT, Scope.KEYS_DECRYPT})
+# Whoever works with keys may stop one; to let it go on takes an administrator.
+_KEY_USER: Final = frozenset(
+    {Scope.KEYS_READ, Scope.KEYS_SIGN, Scope.KEYS_ENCRYPT, Scope.KEYS_DECRYPT, Scope.KEYS_FREEZE}
+)
 
 ROLE_SCOPES: Final[Mapping[str, frozenset[Scope]]] = {
     Role.PLATFORM_ADMIN: frozenset(Scope),
     Role.TENANT_ADMIN: frozenset(Scope) - {Scope.PLATFORM_ADMIN},
     Role.KEY_MANAGER: _KEY_USER | {Scope.KEYS_CREATE, Scope.KEYS_MANAGE, Scope.KEYS_IMPORT},
     Role.KEY_USER: _KEY_USER,
-    Role.TRADER: _READS | {Scope.TRANSACTIONS_CREATE},
+    Role.TRADER: _READS | {Scope.TRANSACTIONS_CREATE, Scope.KEYS_FREEZE},
     Role.ANALYST: frozenset({Scope.TRANSACTIONS_READ, Scope.LEDGER_READ}),
-    Role.OPERATOR: _READS | {Scope.USERS_READ},
+    Role.OPERATOR: _READS | {Scope.USERS_READ, Scope.KEYS_FREEZE},
     Role.AUDITOR: _READS | {Scope.USERS_READ, Scope.AUDIT_READ},
     # A client's scopes are its own.
     Role.SERVICE: frozenset(),

@@ -1,12 +1,13 @@
 """Keys over HTTP."""
 
-from nsl.keys.api import approvals, finding, keys, lifecycle, policies, portable, secrets
+from nsl.keys.api import approvals, finding, freezing, keys, lifecycle, policies, portable, secrets
 
 #: what ``nsl.http`` mounts
 HANDLERS = (
     *keys.HANDLERS,
     *finding.HANDLERS,
     *lifecycle.HANDLERS,
+    *freezing.HANDLERS,
     *policies.HANDLERS,
     *portable.HANDLERS,
     *secrets.HANDLERS,

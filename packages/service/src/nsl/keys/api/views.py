@@ -62,7 +62,7 @@ class EnclaveView(msgspec.Struct, frozen=True):
 
 
 class KeyView(msgspec.Struct, frozen=True):
-    """``state``: active, disabled, destroying or destroyed; only an active key signs.
+    """``state``: active, disabled, destroying, frozen or destroyed; only an active key signs.
 
     ``destroys_at``: when a key that is destroying is destroyed; until then `enable` undoes it.
     ``origin``: generated (in the enclave) or imported. ``exportable`` and to whom was fixed when the key was made. The
@@ -90,6 +90,7 @@ class KeyView(msgspec.Struct, frozen=True):
     alias: str | None = None
     tags: dict[str, str] = {}
     last_used_at: datetime | None = None
+    frozen_at: datetime | None = None
 
 
 def view(key: Key) -> KeyView:
@@ -114,6 +115,7 @@ def view(key: Key) -> KeyView:
         alias=key.labels.alias,
         tags=dict(key.labels.tags),
         last_used_at=key.last_used_at,
+        frozen_at=key.frozen_at,
     )
 
 

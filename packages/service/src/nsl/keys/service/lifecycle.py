@@ -12,7 +12,7 @@ from uuid import UUID
 
 from nsl.identity.service import Note, keep_leaves, note_by
 from nsl.keys import store
-from nsl.keys.errors import KeyStateConflict, KeyUnknown
+from nsl.keys.errors import ApprovalsExpired, KeyStateConflict, KeyUnknown, TooFewApprovals
 from nsl.keys.model import Key, WrappedKey
 from nsl.keys.ports import KeyChanger
 from nsl.keys.store import PendingChange
@@ -21,7 +21,7 @@ from nsl.kit.db import Database
 from nsl.kit.errors import Denied, Unavailable
 from nsl.kit.ids import new_id
 from nsl_protocol.enclave.fields import MarkedLeaf
-from nsl_protocol.enclave.lifecycle import KeyChange, KeyState
+from nsl_protocol.enclave.lifecycle import ChangeApproval, KeyChange, KeyState
 from nsl_protocol.enclave.wrapped import KeyName
 
 #: a key whose changes others make faster than this is not waited for
@@ -32,13 +32,17 @@ _DONE: Final = {
     KeyChange.ENABLE: {KeyState.ACTIVE},
     KeyChange.DESTROY_LATER: {KeyState.DESTROYING, KeyState.DESTROYED},
     KeyChange.DESTROY: {KeyState.DESTROYED},
+    KeyChange.FREEZE: {KeyState.FROZEN},
+    KeyChange.UNFREEZE: {KeyState.ACTIVE, KeyState.DISABLED},
 }
 _ACTIONS: Final = {
     KeyState.DISABLED: "key.disabled",
     KeyState.ACTIVE: "key.enabled",
     KeyState.DESTROYING: "key.destruction_scheduled",
     KeyState.DESTROYED: "key.destroyed",
+    KeyState.FROZEN: "key.frozen",
 }
+_REFUSALS: Final = {each.code: each for each in (KeyStateConflict, TooFewApprovals, ApprovalsExpired)}
 
 #: the next edition of a key, with its leaf; None: it is as it should be
 type Maker = Callable[[WrappedKey], Awaitable[tuple[PendingChange, MarkedLeaf] | None]]
@@ -59,6 +63,7 @@ class Lifecycle:
         change: KeyChange,
         *,
         wait_seconds: int = 0,
+        approval: ChangeApproval | None = None,
         note: Note[Key] | None = None,
     ) -> Key:
         """Change a key; on return it holds, on every replica of the enclave that is reached. What is done stays so.
@@ -66,9 +71,11 @@ class Lifecycle:
         Args:
             by: who asks for it, for the record.
             wait_seconds: for ``DESTROY_LATER``.
+            approval: for ``UNFREEZE``, where the key's policy names approvers.
 
         Raises:
             KeyUnknown: no such key, or another tenant's.
+            TooFewApprovals, ApprovalsExpired: of an ``UNFREEZE``.
             KeyStateConflict: the change does not follow the state that the key is in.
             Unavailable: the change may come to hold yet, and is carried on.
         """
@@ -76,7 +83,7 @@ class Lifecycle:
         async def make(found: WrappedKey) -> tuple[PendingChange, MarkedLeaf] | None:
             if found.key.state in _DONE[change]:
                 return None
-            return await self._made(tenant, by, found, change, wait_seconds)
+            return await self._made(tenant, by, found, change, wait_seconds, approval)
 
         return await self.carried(tenant, key_id, make, note)
 
@@ -112,16 +119,22 @@ class Lifecycle:
         return True
 
     async def _made(
-        self, tenant: UUID, by: str, found: WrappedKey, change: KeyChange, wait_seconds: int
+        self,
+        tenant: UUID,
+        by: str,
+        found: WrappedKey,
+        change: KeyChange,
+        wait_seconds: int,
+        approval: ChangeApproval | None,
     ) -> tuple[PendingChange, MarkedLeaf]:
         key = found.key
         try:
             made = await self._enclave.change_key(
-                _name(tenant, key.id, key.version), found.wrapped, change, wait_seconds
+                _name(tenant, key.id, key.version), found.wrapped, change, wait_seconds, approval
             )
         except Denied as refused:
-            if refused.code == KeyStateConflict.code:
-                raise KeyStateConflict(refused.detail) from refused
+            if refused.code in _REFUSALS:
+                raise _REFUSALS[refused.code](refused.detail) from refused
             raise
         destroys_at = datetime.fromtimestamp(made.destroys_at, UTC) if made.destroys_at else None
         pending = PendingChange(
@@ -132,8 +145,9 @@ class Lifecycle:
             state=made.state,
             destroys_at=destroys_at,
             by=by,
-            act=_ACTIONS[made.state],
+            act="key.unfrozen" if change is KeyChange.UNFREEZE else _ACTIONS[made.state],
             policies=key.policies,
+            frozen_at=datetime.fromtimestamp(made.frozen_at, UTC) if made.state is KeyState.FROZEN else None,
         )
         return pending, made.leaf
 

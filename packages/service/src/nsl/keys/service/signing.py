@@ -1,8 +1,7 @@
 """Keys: made in the enclave, listed, changed, signed with. What leaves is written down first."""
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -10,7 +9,6 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from psycopg.errors import UniqueViolation
 
 from nsl.identity.errors import RootReplaced
 from nsl.identity.model import Caller
@@ -18,7 +16,7 @@ from nsl.identity.service import Note, actor_of, keep_leaves
 from nsl.identity.service import note as note_act
 from nsl.keys import store
 from nsl.keys.errors import (
-    AliasTaken,
+    KeyFrozen,
     KeyNotActive,
     KeyUnknown,
     KindUnsuitable,
@@ -38,6 +36,7 @@ from nsl.keys.model import (
     policy_for,
 )
 from nsl.keys.ports import KeyEnclave
+from nsl.keys.service.aliases import aliases_named, insist_on_free
 from nsl.keys.service.journal import Journal, Page
 from nsl.keys.service.lifecycle import Lifecycle
 from nsl.keys.service.portable import insist_on_suitable, refusals_named
@@ -47,7 +46,7 @@ from nsl.kit.db import Connection, Database
 from nsl.kit.errors import Denied, Failure
 from nsl.kit.ids import new_id
 from nsl_protocol.enclave.evaluation import Evaluated
-from nsl_protocol.enclave.lifecycle import KeyChange, KeyState
+from nsl_protocol.enclave.lifecycle import ChangeApproval, KeyChange, KeyState
 from nsl_protocol.enclave.messages import Curve, Refused, Signature, SignOrder
 from nsl_protocol.enclave.policies import Approval
 from nsl_protocol.enclave.signable import (
@@ -125,7 +124,7 @@ class Keys:
         """
         policy = policy_for(usages, policy, curve)
         insist_on_suitable(policy, curve)
-        await self._insist_on_free(caller.tenant, labels.alias)
+        await insist_on_free(self._database, caller.tenant, labels.alias)
         key_id = new_id()
         status = await self._enclave.status()
         name_inside = KeyName(caller.tenant.bytes, key_id.bytes, 1)
@@ -189,12 +188,19 @@ class Keys:
         return replace(found.key, labels=labels)
 
     async def change(
-        self, caller: Caller, key_id: UUID, change: KeyChange, *, wait_seconds: int = 0, note: Note[Key] | None = None
+        self,
+        caller: Caller,
+        key_id: UUID,
+        change: KeyChange,
+        *,
+        wait_seconds: int = 0,
+        approval: ChangeApproval | None = None,
+        note: Note[Key] | None = None,
     ) -> Key:
-        """Disable, enable, or begin to destroy; on return it holds. Raises what ``Lifecycle.change`` does."""
+        """Begin to destroy, or another change; on return it holds. Raises what ``Lifecycle.change`` does."""
         try:
             return await self._lifecycle.change(
-                caller.tenant, actor_of(caller), key_id, change, wait_seconds=wait_seconds, note=note
+                caller.tenant, actor_of(caller), key_id, change, wait_seconds=wait_seconds, approval=approval, note=note
             )
         finally:
             self.forget(caller.tenant, key_id)
@@ -296,17 +302,10 @@ class Keys:
             await self.journal.keep(caller.tenant, Page(leaves, noted, also))
         return results
 
-    async def _insist_on_free(self, tenant: UUID, alias: str | None) -> None:
-        """Before a key is made that could not be stored. Raises AliasTaken."""
-        if alias is None:
-            return
-        async with self._database.transaction(tenant) as connection:
-            found = await store.page(connection, tenant, KeyFilter(alias=alias), after=None, limit=2)
-        if any(each.state is not KeyState.DESTROYED for each in found):
-            raise _alias_taken(alias)
-
     async def _active(self, tenant: UUID, key_id: UUID) -> WrappedKey:
         wrapped = await self._wrapped(tenant, key_id)
+        if wrapped.key.state is KeyState.FROZEN:
+            raise KeyFrozen(_frozen(wrapped.key))
         if wrapped.key.state is not KeyState.ACTIVE:
             raise KeyNotActive(f"The key is {wrapped.key.state}; only an active key is used.")
         return wrapped
@@ -328,19 +327,13 @@ class Keys:
         return found
 
 
-@contextmanager
-def aliases_named(alias: str | None) -> Iterator[None]:
-    """What the database says of an alias that another live key has, as AliasTaken."""
-    try:
-        yield
-    except UniqueViolation as error:
-        if alias is None or error.diag.constraint_name != "keys_by_alias":
-            raise
-        raise _alias_taken(alias) from error
-
-
-def _alias_taken(alias: str) -> AliasTaken:
-    return AliasTaken(f"Another key has the alias {alias}; take it from that one first.", field="alias")
+def _frozen(key: Key) -> str:
+    change = key.policy.change
+    signed = f", with the signatures of {change.threshold} of its approvers" if change is not None else ""
+    return (
+        f"The key was frozen at {key.frozen_at:%Y-%m-%d %H:%M:%S} UTC and does nothing until somebody with the scope "
+        f"keys:unfreeze lifts it{signed}: POST /v1/keys/{key.id}/unfreeze, or `nsl keys unfreeze`."
+    )
 
 
 async def _told(note: Note[Signed], results: Signed, connection: Connection) -> None:
@@ -379,6 +372,8 @@ def failure_of(refused: Refused) -> Failure:
     """What the enclave said, as a failure of this slice."""
     if refused.code in _NOT_UNDERSTOOD:
         return PayloadUnreadable(refused.reason, field="payload")
+    if refused.code == KeyFrozen.code:
+        return KeyFrozen(refused.reason)
     if refused.code == KeyNotActive.code:
         return KeyNotActive(refused.reason)
     return SigningRefused(refused.code, refused.reason)

@@ -35,6 +35,7 @@ class PendingChange:
     by: str
     act: str
     policies: Policies
+    frozen_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,7 @@ async def insert_change(connection: Connection, tenant: UUID, change: PendingCha
         "policy_number": change.policies.number,
         "next_policy": None if change.policies.following is None else change.policies.following.canonical.decode(),
         "next_policy_at": change.policies.following_at,
+        "frozen_at": change.frozen_at,
     }
     return (await connection.execute(_QUERIES["insert_change"], parameters)).rowcount == 1
 
@@ -144,6 +146,7 @@ async def change_of(connection: Connection, key: UUID) -> PendingChange | None:
             following=None if following is None else read_policy(following.encode()),
             following_at=row["next_policy_at"],
         ),
+        frozen_at=row["frozen_at"],
     )
 
 
@@ -264,5 +267,6 @@ def _key(row: Mapping[str, Any]) -> WrappedKey:
         origin=Origin(row["origin"]),
         recipients=tuple(row["export_recipients"]),
         last_used_at=row["used_at"],
+        frozen_at=row["frozen_at"],
     )
     return WrappedKey(key, row["wrapped"])

@@ -17,3 +17,16 @@ GRANT SELECT, INSERT, UPDATE (used_at) ON key_uses TO nsl_app, nsl_worker;
 CREATE POLICY worker_reads ON key_uses FOR SELECT TO nsl_worker USING (true);
 CREATE POLICY worker_writes ON key_uses FOR INSERT TO nsl_worker WITH CHECK (true);
 CREATE POLICY worker_updates ON key_uses FOR UPDATE TO nsl_worker USING (true) WITH CHECK (true);
+
+-- A frozen key does nothing until whoever may lift it has; the key enclave keeps to it.
+ALTER TABLE keys DROP CONSTRAINT keys_state_check;
+ALTER TABLE keys ADD CONSTRAINT keys_state_check
+    CHECK (state IN ('active', 'disabled', 'destroying', 'frozen', 'destroyed'));
+ALTER TABLE key_changes DROP CONSTRAINT key_changes_state_check;
+ALTER TABLE key_changes ADD CONSTRAINT key_changes_state_check
+    CHECK (state IN ('active', 'disabled', 'destroying', 'frozen', 'destroyed'));
+-- Enclave time; approvers sign it, where the key's policy names some.
+ALTER TABLE keys ADD COLUMN frozen_at timestamptz;
+ALTER TABLE keys ADD CONSTRAINT keys_frozen_at_check CHECK ((state = 'frozen') = (frozen_at IS NOT NULL));
+ALTER TABLE key_changes ADD COLUMN frozen_at timestamptz;
+GRANT UPDATE (frozen_at) ON keys TO nsl_app, nsl_worker;

@@ -1,0 +1,31 @@
+"""The emergency stop of a key, and how it is lifted."""
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from nsl_client.calls import Call
+from nsl_client.clock import fresh_key
+from nsl_client.model import Key
+
+
+def freeze_key(key_id: str, *, idempotency_key: str | None = None) -> Call[Key]:
+    """Stop a key at once. ``unfreeze`` lifts it, and takes more rights."""
+    path = f"/v1/keys/{quote(key_id, safe='')}/freeze"
+    return Call("POST", path, Key, idempotency_key=idempotency_key or fresh_key())
+
+
+def unfreeze_key(
+    key_id: str,
+    *,
+    expires_at: int = 0,
+    approvals: Mapping[str, str] | None = None,
+    idempotency_key: str | None = None,
+) -> Call[Key]:
+    """Let a frozen key be what it was.
+
+    ``approvals``: by approver, as ``nsl_client.governance.approve`` signs what ``governance.unfreezing`` makes; where
+    the key's policy names who changes it.
+    """
+    body = {"expires_at": expires_at, "approvals": dict(approvals or {})}
+    path = f"/v1/keys/{quote(key_id, safe='')}/unfreeze"
+    return Call("POST", path, Key, body, idempotency_key=idempotency_key or fresh_key())

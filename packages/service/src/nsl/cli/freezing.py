@@ -1,0 +1,83 @@
+"""``nsl keys`` for the emergency stop of a key, and for lifting it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nsl.cli.connection import AsJson, Credentials, KeyId, connect, key_of
+from nsl.cli.output import explained, fail, show_record
+from nsl.cli.policy_changes import approvals_in
+from nsl.kit.clock import unix_seconds
+from nsl_protocol.enclave.lifecycle import DAY_SECONDS
+
+
+def freeze(key_id: KeyId, credentials: Credentials = None, as_json: AsJson = False) -> None:
+    """Stop a key at once: it does nothing until somebody with more rights lifts it. A waiting destruction ends.
+
+    The enclave enforces it, whatever row or database is brought back. Anybody who works with the key may freeze it.
+
+    Example: nsl keys freeze KEY_ID
+    """
+    with explained(), connect(credentials) as client:
+        show_record(client.keys.freeze(key_of(client, key_id)), as_json=as_json)
+
+
+def unfreeze(
+    key_id: KeyId,
+    approval: Annotated[
+        list[Path] | None, typer.Option(help="An approval, as `nsl keys approve-unfreeze --json` prints it.")
+    ] = None,
+    credentials: Credentials = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let a frozen key be what it was: active, or disabled where it signed nothing before.
+
+    A key whose policy names who changes it needs their signatures, as many as a change of the policy takes.
+
+    Example: nsl keys unfreeze KEY_ID --approval ann.approval --approval bob.approval
+    """
+    with explained(), connect(credentials) as client:
+        until, signatures = approvals_in(approval) if approval else (0, {})
+        key = client.keys.unfreeze(key_of(client, key_id), expires_at=until, approvals=signatures)
+        show_record(key, as_json=as_json)
+
+
+def approve_unfreeze(
+    key_id: KeyId,
+    name: Annotated[str, typer.Option(help="Your name among the policy's approvers.")],
+    key: Annotated[Path, typer.Option(help="Your private key, as `nsl policy approver-key` wrote it.")],
+    expires_at: Annotated[
+        int | None, typer.Option(help="Unix seconds; all approvers sign the same. Default: in 7 days, printed.")
+    ] = None,
+    tenant: Annotated[str | None, typer.Option(help="The tenant's id. Default: that of the credentials.")] = None,
+    credentials: Credentials = None,
+    as_json: AsJson = False,
+) -> None:
+    """Sign, on this machine, that a frozen key may be unfrozen. It holds for this freeze alone.
+
+    Example: nsl keys approve-unfreeze KEY_ID --name ann --key ann.key --json > ann.approval
+    """
+    from nsl.cli.portable import tenant_of
+    from nsl_client.governance import approve, unfreezing
+
+    with explained(), connect(credentials) as client:
+        frozen = client.keys.get(key_of(client, key_id))
+        until = expires_at or unix_seconds() + 7 * DAY_SECONDS
+        try:
+            statement = unfreezing(
+                frozen, tenant or tenant_of(credentials), client.keys.policy(frozen.id), expires_at=until
+            )
+            signature = approve(statement, bytes.fromhex(json.loads(key.read_bytes())["private_key"]))
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            fail(f"Not signed: {error}")
+        show_record({"name": name, "signature": signature, "expires_at": until}, as_json=as_json)
+
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "freeze": freeze,
+    "unfreeze": unfreeze,
+    "approve-unfreeze": approve_unfreeze,
+}

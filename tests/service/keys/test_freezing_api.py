@@ -1,0 +1,117 @@
+"""The emergency stop over HTTP: few rights to freeze, more to lift it, and every refusal says who can and how."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import msgspec
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from nsl.identity.model import ROLE_SCOPES, Role, Scope
+from nsl.kit.clock import unix_seconds
+from nsl_client.governance import approve, unfreezing
+from nsl_client.model import Key
+from nsl_client.policies import KeyPolicy
+from tests.support.service import Service, Tenant
+
+ADDRESS = "NVNvVRW5Q5naSx2k2iZm7xRgtRNGuZppAK"
+MESSAGE = {"kind": "message", "payload": {"text": "a"}}
+ANN, BOB = b"a" * 32, b"b" * 32
+APPROVERS = {
+    name: {
+        "algorithm": "ed25519",
+        "public_key": Ed25519PrivateKey.from_private_bytes(key).public_key().public_bytes_raw().hex(),
+    }
+    for name, key in (("ann", ANN), ("bob", BOB))
+}
+
+
+@pytest.fixture(scope="module")
+def tenant(service: Service) -> Tenant:
+    return service.tenant()
+
+
+@pytest.fixture(scope="module")
+def api(tenant: Tenant) -> Iterator[httpx.Client]:
+    with tenant.client() as client:
+        yield client
+
+
+def _ok(answer: httpx.Response) -> dict[str, Any]:
+    assert answer.status_code in (200, 201), answer.text
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+def _made(api: httpx.Client, **more: Any) -> dict[str, Any]:
+    return _ok(api.post("/v1/keys", json={"name": "a", "curve": "secp256r1"} | more))
+
+
+def _refused(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["code"]
+
+
+def test_a_frozen_key_does_nothing_and_says_who_lifts_that(api: httpx.Client) -> None:
+    key = _made(api)
+    place = f"/v1/keys/{key['id']}"
+    frozen = _ok(api.post(f"{place}/freeze"))
+    assert frozen == key | {"state": "frozen", "frozen_at": frozen["frozen_at"]}
+    assert _ok(api.post(f"{place}/freeze")) == frozen, "done already"
+    for path, body in (("sign", MESSAGE), ("sign-batch", {"items": [MESSAGE]})):
+        refused = api.post(f"{place}/{path}", json=body)
+        assert _refused(refused) == (409, "KEY_FROZEN")
+        assert "keys:unfreeze" in refused.json()["detail"]
+        assert f"{place}/unfreeze" in refused.json()["detail"]
+    assert _refused(api.post(f"{place}/policy/evaluate", json=MESSAGE)) == (409, "KEY_FROZEN")
+    for change in ("enable", "disable"):
+        assert _refused(api.post(f"{place}/{change}")) == (409, "KEY_STATE_CONFLICT")
+    body = {"kind": "transfer", "chain": "neo-n3", "from_key": key["id"], "asset": "GAS", "to": ADDRESS, "amount": "1"}
+    paid = api.post("/v1/transactions", json=body, headers={"idempotency-key": uuid4().hex})
+    assert _refused(paid) == (422, "KEY_NOT_USABLE")
+    assert _ok(api.get("/v1/keys?state=frozen"))["items"] == [frozen]
+    assert _ok(api.post(f"{place}/unfreeze")) == key
+    _ok(api.post(f"{place}/sign", json=MESSAGE))
+    records = [each for each in _ok(api.get("/v1/audit/records"))["items"] if each["target"] == key["id"]]
+    assert [each["action"] for each in records] == ["key.unfrozen", "key.frozen"]
+
+
+def test_it_takes_few_rights_to_freeze_and_more_to_lift(tenant: Tenant, api: httpx.Client) -> None:
+    place = f"/v1/keys/{_made(api)['id']}"
+    with tenant.client(["keys:read", "keys:sign", "keys:manage", "keys:create", "keys:unfreeze"]) as other:
+        assert _refused(other.post(f"{place}/freeze")) == (403, "SCOPE_MISSING")
+    with tenant.client(["keys:freeze", "keys:manage"]) as other:
+        assert _ok(other.post(f"{place}/freeze"))["state"] == "frozen"
+        assert _refused(other.post(f"{place}/unfreeze", json={})) == (403, "SCOPE_MISSING")
+    with tenant.client(["keys:unfreeze"]) as administrator:
+        assert _ok(administrator.post(f"{place}/unfreeze", json={}))["state"] == "active"
+    holding = {role for role, scopes in ROLE_SCOPES.items() if Scope.KEYS_UNFREEZE in scopes}
+    assert holding == {Role.PLATFORM_ADMIN, Role.TENANT_ADMIN}
+    freezing = {role for role, scopes in ROLE_SCOPES.items() if Scope.KEYS_FREEZE in scopes}
+    assert freezing == holding | {Role.KEY_MANAGER, Role.KEY_USER, Role.TRADER, Role.OPERATOR}
+
+
+def test_approvers_lift_it_where_the_policy_names_some(tenant: Tenant, api: httpx.Client) -> None:
+    key = _made(api, policy={"approvers": APPROVERS, "change": {"threshold": 2}})
+    place = f"/v1/keys/{key['id']}"
+    frozen = msgspec.json.decode(api.post(f"{place}/freeze").content, type=Key)
+    assert "with the signatures of 2 of its approvers" in api.post(f"{place}/sign", json=MESSAGE).json()["detail"]
+    refused = api.post(f"{place}/unfreeze", json={})
+    assert _refused(refused) == (403, "TOO_FEW_APPROVALS")
+    assert "nsl keys approve-unfreeze" in refused.json()["detail"]
+    policy = msgspec.json.decode(api.get(f"{place}/policy").content, type=KeyPolicy)
+    until = unix_seconds() + 3600
+    statement = unfreezing(frozen, tenant.credentials["tenant_id"], policy, expires_at=until)
+    approvals = {name: approve(statement, key) for name, key in (("ann", ANN), ("bob", BOB))}
+    one = {"expires_at": until, "approvals": {"ann": approvals["ann"]}}
+    assert _refused(api.post(f"{place}/unfreeze", json=one)) == (403, "TOO_FEW_APPROVALS")
+    late = {"expires_at": until - 7200, "approvals": approvals}
+    assert _refused(api.post(f"{place}/unfreeze", json=late)) == (422, "APPROVALS_EXPIRED")
+    assert _ok(api.post(f"{place}/unfreeze", json={"expires_at": until, "approvals": approvals})) == key
+
+
+@pytest.mark.parametrize("body", [[], {"approvals": {"ann": "00"}}, {"expires_at": "1"}, {"a": 1}])
+def test_approvals_are_read_at_the_edge(api: httpx.Client, body: Any) -> None:
+    place = f"/v1/keys/{_made(api, curve='ed25519')['id']}"
+    assert api.post(f"{place}/unfreeze", json=body).status_code == 400
