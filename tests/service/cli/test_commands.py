@@ -31,6 +31,7 @@ COMMANDS = [
     ("keys", "verify"), ("keys", "encrypt"), ("keys", "decrypt"),
     ("keys", "data-key"), ("keys", "mac"), ("keys", "verify-mac"),
     ("keys", "update"), ("keys", "freeze"), ("keys", "unfreeze"), ("keys", "approve-unfreeze"),
+    ("keys", "freeze-all"), ("keys", "unfreeze-all"),
     ("keys", "disable"), ("keys", "enable"), ("keys", "destroy"), ("keys", "policy"), ("keys", "evaluate"),
     ("keys", "import"), ("keys", "export"), ("keys", "open-export"), ("keys", "export-recipient"),
     ("keys", "attestation"), ("keys", "verify-attestation"), ("enclave", "trust"),

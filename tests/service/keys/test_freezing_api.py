@@ -71,7 +71,7 @@ def test_a_frozen_key_does_nothing_and_says_who_lifts_that(api: httpx.Client) ->
     paid = api.post("/v1/transactions", json=body, headers={"idempotency-key": uuid4().hex})
     assert _refused(paid) == (422, "KEY_NOT_USABLE")
     assert _ok(api.get("/v1/keys?state=frozen"))["items"] == [frozen]
-    assert _ok(api.post(f"{place}/unfreeze")) == key
+    assert _ok(api.post(f"{place}/unfreeze", json={})) == key
     _ok(api.post(f"{place}/sign", json=MESSAGE))
     records = [each for each in _ok(api.get("/v1/audit/records"))["items"] if each["target"] == key["id"]]
     assert [each["action"] for each in records] == ["key.unfrozen", "key.frozen"]
@@ -111,7 +111,37 @@ def test_approvers_lift_it_where_the_policy_names_some(tenant: Tenant, api: http
     assert _ok(api.post(f"{place}/unfreeze", json={"expires_at": until, "approvals": approvals})) == key
 
 
-@pytest.mark.parametrize("body", [[], {"approvals": {"ann": "00"}}, {"expires_at": "1"}, {"a": 1}])
+@pytest.mark.parametrize("body", [None, [], {"approvals": {"ann": "00"}}, {"expires_at": "1"}, {"a": 1}])
 def test_approvals_are_read_at_the_edge(api: httpx.Client, body: Any) -> None:
     place = f"/v1/keys/{_made(api, curve='ed25519')['id']}"
     assert api.post(f"{place}/unfreeze", json=body).status_code == 400
+
+
+def test_a_whole_tenant_is_stopped_and_no_key_gets_around_it(service: Service) -> None:
+    own = service.tenant()
+    named = {"tenant_id": own.credentials["tenant_id"]}
+    with own.client() as api:
+        keys = [_made(api, curve="ed25519") for _ in range(3)]
+        _ok(api.post(f"/v1/keys/{keys[1]['id']}/disable"))
+        assert _refused(api.post("/v1/freeze", json={"tenant_id": str(uuid4())})) == (422, "TENANT_MISMATCH")
+        assert _ok(api.get("/v1/freeze"))["frozen"] is False
+        frozen = _ok(api.post("/v1/freeze", json=named))
+        assert (frozen["frozen"], frozen["keys_left"]) == (True, 0)
+        assert _ok(api.post("/v1/freeze", json=named)) == frozen == _ok(api.get("/v1/freeze"))
+        assert {each["state"] for each in _ok(api.get("/v1/keys"))["items"]} == {"frozen"}
+        made = api.post("/v1/keys", json={"name": "a", "curve": "ed25519"})
+        assert _refused(made) == (409, "TENANT_FROZEN")
+        assert "nsl keys unfreeze-all" in made.json()["detail"]
+        places = [f"/v1/keys/{key['id']}" for key in keys]
+        assert {_refused(api.post(f"{place}/unfreeze", json={})) for place in places} == {(409, "TENANT_FROZEN")}
+        with own.client(["keys:freeze", "keys:manage"]) as other:
+            assert _refused(other.post("/v1/unfreeze", json=named)) == (403, "SCOPE_MISSING")
+        assert _ok(api.post("/v1/unfreeze", json=named))["frozen"] is False
+        assert _refused(api.post(f"{places[0]}/sign", json=MESSAGE)) == (409, "KEY_FROZEN"), "it unfreezes none"
+        assert [_ok(api.post(f"{place}/unfreeze", json={}))["state"] for place in places] == [
+            "active",
+            "disabled",
+            "active",
+        ]
+        acts = [each["action"] for each in _ok(api.get("/v1/audit/records"))["items"] if "tenant.f" in each["action"]]
+        assert acts == ["tenant.frozen"]

@@ -19,6 +19,7 @@ from nsl.keys import jobs, store
 from nsl.keys.errors import KeyStateConflict, KeyUnknown
 from nsl.keys.model import Key, Kind
 from nsl.keys.service import Lifecycle, Made, ToSign
+from nsl.keys.store import freezes
 from nsl.kit import migrate
 from nsl.kit.clock import now, pause
 from nsl.kit.db import Database
@@ -320,3 +321,18 @@ async def test_the_worker_writes_in_no_tenant_but_the_one_it_works_for(bench: Be
                 " VALUES (%s, 1, gen_random_uuid(), %s, '', 'active', 'x', now())",
                 [key.id, bench.tenant],
             )
+
+
+async def test_what_a_freeze_of_a_tenant_left_the_worker_freezes(bench: Bench) -> None:
+    key, disabled = await bench.new_key(), await bench.new_key()
+    await change(bench, disabled, KeyChange.DISABLE)
+    async with bench.app.transaction(bench.tenant) as connection:
+        assert await freezes.freeze(connection, bench.tenant, "somebody", now())
+    while await bench.lives.step():
+        pass
+    assert await bench.signs(key) == "KEY_FROZEN"
+    async with bench.app.transaction(bench.tenant) as connection:
+        found = await freezes.freeze_of(connection, bench.tenant)
+        assert found is not None
+        assert found.keys_left == 0
+        assert await freezes.lift(connection, bench.tenant)

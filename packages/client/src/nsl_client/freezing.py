@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from nsl_client.calls import Call
 from nsl_client.clock import fresh_key
-from nsl_client.model import Key
+from nsl_client.model import Key, TenantFreeze
 
 
 def freeze_key(key_id: str, *, idempotency_key: str | None = None) -> Call[Key]:
@@ -29,3 +29,18 @@ def unfreeze_key(
     body = {"expires_at": expires_at, "approvals": dict(approvals or {})}
     path = f"/v1/keys/{quote(key_id, safe='')}/unfreeze"
     return Call("POST", path, Key, body, idempotency_key=idempotency_key or fresh_key())
+
+
+def freeze_tenant(tenant_id: str) -> Call[TenantFreeze]:
+    """Stop every key of the credentials' own tenant. The layer sees to the ``keys_left`` by itself."""
+    return Call("POST", "/v1/freeze", TenantFreeze, {"tenant_id": tenant_id}, repeats=True)
+
+
+def lift_freeze(tenant_id: str) -> Call[TenantFreeze]:
+    """Let keys be made again, and be unfrozen one by one."""
+    return Call("POST", "/v1/unfreeze", TenantFreeze, {"tenant_id": tenant_id}, repeats=True)
+
+
+def tenant_freeze() -> Call[TenantFreeze]:
+    """Whether the tenant is frozen."""
+    return Call("GET", "/v1/freeze", TenantFreeze)

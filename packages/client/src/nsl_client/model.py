@@ -94,6 +94,15 @@ class Key(msgspec.Struct, frozen=True):
     frozen_at: datetime | None = None
 
 
+class TenantFreeze(msgspec.Struct, frozen=True):
+    """``keys_left``: those that are being frozen yet."""
+
+    frozen: bool
+    frozen_at: datetime | None = None
+    frozen_by: str | None = None
+    keys_left: int = 0
+
+
 class ImportParameters(msgspec.Struct, frozen=True):
     """What a private key is encrypted with; ``nsl_client.portable.encrypt_key`` verifies it first."""
 

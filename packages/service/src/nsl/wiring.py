@@ -42,7 +42,7 @@ from nsl.identity.service import (
     break_glass,
 )
 from nsl.keys.jobs import KeyLives
-from nsl.keys.service import Approving, Governing, Keys, Lifecycle, PortableKeys, SecretKeys
+from nsl.keys.service import Approving, Freezing, Governing, Keys, Lifecycle, PortableKeys, SecretKeys
 from nsl.kit.db import Database
 from nsl.kit.limits import Limiter, LocalLimiter
 from nsl.kit.replicas import Attempts, Bus, LocalAttempts, LocalBus, LocalSingleUse, SingleUse
@@ -125,6 +125,7 @@ async def api(settings: Settings) -> AsyncIterator[Application]:
             "portable": PortableKeys(database, enclave, lifecycle),
             "secrets": SecretKeys(keys, enclave),
             "governing": Governing(database, enclave, lifecycle, keys),
+            "freezing": Freezing(database, lifecycle),
             "approving": Approving(database, keys, enclave.cluster),
             "ledger": ledger,
             "transactions": Transactions(database, found, ledger, keys),

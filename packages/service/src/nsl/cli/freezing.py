@@ -76,8 +76,28 @@ def approve_unfreeze(
         show_record({"name": name, "signature": signature, "expires_at": until}, as_json=as_json)
 
 
+def freeze_all(credentials: Credentials = None, as_json: AsJson = False) -> None:
+    """Stop every key of the tenant, those that sign first, and let none be made. The worker freezes what is left.
+
+    Example: nsl keys freeze-all
+    """
+    with explained(), connect(credentials) as client:
+        show_record(client.keys.freeze_all(client.me().tenant), as_json=as_json)
+
+
+def unfreeze_all(credentials: Credentials = None, as_json: AsJson = False) -> None:
+    """Let keys be made again. It unfreezes none: `nsl keys unfreeze` does, each with the approvals that it takes.
+
+    Example: nsl keys unfreeze-all
+    """
+    with explained(), connect(credentials) as client:
+        show_record(client.keys.lift_freeze(client.me().tenant), as_json=as_json)
+
+
 COMMANDS: dict[str, Callable[..., None]] = {
     "freeze": freeze,
     "unfreeze": unfreeze,
     "approve-unfreeze": approve_unfreeze,
+    "freeze-all": freeze_all,
+    "unfreeze-all": unfreeze_all,
 }

@@ -3,6 +3,8 @@
 KeyUnknown          404  no such key, or another tenant's
 KeyNotActive        409  disabled, waiting for its destruction, or destroyed: it does not sign
 KeyFrozen           409  somebody has frozen it: it does nothing until that is lifted
+TenantFrozen        409  all its keys are frozen: none is made or unfrozen until that is lifted
+TenantMismatch      422  another tenant was named than that of the token
 AliasTaken          409  another live key of the tenant has this alias
 KeyStateConflict    409  this change does not follow the state that the key is in
 CurveUnsupported    422
@@ -50,6 +52,14 @@ class AliasTaken(Conflict):
 
 class KeyFrozen(KeyNotActive):
     code = "KEY_FROZEN"
+
+
+class TenantFrozen(Conflict):
+    code = "TENANT_FROZEN"
+
+
+class TenantMismatch(Unprocessable):
+    code = "TENANT_MISMATCH"
 
 
 class KeyStateConflict(Conflict):

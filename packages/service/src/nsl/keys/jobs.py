@@ -9,6 +9,7 @@ import structlog
 
 from nsl.keys import store
 from nsl.keys.service import Governing, Lifecycle
+from nsl.keys.store import freezes
 from nsl.kit.clock import monotonic, now
 from nsl.kit.db import Database
 from nsl.kit.errors import Conflict, Denied
@@ -34,7 +35,7 @@ class KeyLives:
         self._refused: dict[UUID, float] = {}
 
     async def step(self) -> int:
-        """Carry on, destroy, let policies hold that have waited; how many.
+        """Carry on, freeze, destroy, let policies hold that have waited; how many.
 
         A key whose change is refused holds no other up, and is tried later.
         """
@@ -43,10 +44,13 @@ class KeyLives:
         async with self._database.transaction() as connection:
             left = await store.left_half_done(connection, now() - LEFT_AFTER, but, KEYS_AT_ONCE_MAX)
             due = await store.due(connection, now(), but, KEYS_AT_ONCE_MAX)
+            frozen = await freezes.to_freeze(connection, but, KEYS_AT_ONCE_MAX)
             policies = await store.policies_due(connection, now(), but, KEYS_AT_ONCE_MAX)
         done = 0
         for tenant, key in left:
             done += await self._done(key, self._lifecycle.carry(tenant, key))
+        for tenant, key in frozen:
+            done += await self._done(key, self._lifecycle.change(tenant, WORKER, key, KeyChange.FREEZE))
         for tenant, key in due:
             done += await self._done(key, self._lifecycle.change(tenant, WORKER, key, KeyChange.DESTROY))
         for tenant, key in policies:

@@ -99,7 +99,7 @@ WITH taken AS (
 ), stored AS (
     UPDATE key_versions v SET wrapped = t.wrapped FROM taken t WHERE v.key_id = t.key_id AND v.version = t.version
 )
-UPDATE keys k SET state = t.state, destroys_at = t.destroys_at, frozen_at = t.frozen_at, policy = t.policy::jsonb,
+UPDATE keys k SET state = t.state, alias = CASE t.state WHEN 'destroyed' THEN NULL ELSE k.alias END, destroys_at = t.destroys_at, frozen_at = t.frozen_at, policy = t.policy::jsonb,
     policy_number = t.policy_number, next_policy = t.next_policy::jsonb, next_policy_at = t.next_policy_at
 FROM taken t WHERE k.id = t.key_id
 
@@ -113,6 +113,27 @@ LIMIT %(limit)s
 SELECT tenant_id, id AS key_id FROM keys
 WHERE state = 'destroying' AND destroys_at <= %(now)s AND id <> ALL(%(but)s::uuid[])
 ORDER BY destroys_at
+LIMIT %(limit)s
+
+-- name: freeze_tenant
+INSERT INTO tenant_freezes (tenant_id, frozen_at, frozen_by) VALUES (%(tenant_id)s, %(at)s, %(by)s)
+ON CONFLICT DO NOTHING
+
+-- name: lift_freeze
+DELETE FROM tenant_freezes WHERE tenant_id = %(tenant_id)s
+
+-- name: freeze_of
+SELECT f.frozen_at, f.frozen_by, (
+    SELECT count(*) FROM keys k
+    WHERE k.tenant_id = f.tenant_id AND k.state IN ('active', 'disabled', 'destroying')
+) AS keys_left
+FROM tenant_freezes f WHERE f.tenant_id = %(tenant_id)s
+
+-- name: to_freeze
+-- Those that sign come first.
+SELECT k.tenant_id, k.id AS key_id FROM keys k JOIN tenant_freezes f ON f.tenant_id = k.tenant_id
+WHERE k.state IN ('active', 'disabled', 'destroying') AND k.id <> ALL(%(but)s::uuid[])
+ORDER BY k.state <> 'active', k.id
 LIMIT %(limit)s
 
 -- name: policies_due

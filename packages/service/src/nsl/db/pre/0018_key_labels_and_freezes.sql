@@ -30,3 +30,16 @@ ALTER TABLE keys ADD COLUMN frozen_at timestamptz;
 ALTER TABLE keys ADD CONSTRAINT keys_frozen_at_check CHECK ((state = 'frozen') = (frozen_at IS NOT NULL));
 ALTER TABLE key_changes ADD COLUMN frozen_at timestamptz;
 GRANT UPDATE (frozen_at) ON keys TO nsl_app, nsl_worker;
+-- A destroyed key sets its alias free.
+GRANT UPDATE (alias) ON keys TO nsl_worker;
+
+-- A tenant whose keys are all to be frozen, those that are being made included: the worker sees to what is left.
+CREATE TABLE tenant_freezes (
+    tenant_id uuid PRIMARY KEY REFERENCES tenants,
+    frozen_at timestamptz NOT NULL,
+    frozen_by text NOT NULL
+);
+CALL confine_to_tenant('tenant_freezes');
+GRANT SELECT, INSERT, DELETE ON tenant_freezes TO nsl_app;
+CREATE POLICY worker_reads ON tenant_freezes FOR SELECT TO nsl_worker USING (true);
+GRANT SELECT ON tenant_freezes TO nsl_worker;

@@ -1,18 +1,25 @@
 """The emergency stop of a key over HTTP: quick to pull, slow to lift."""
 
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 import msgspec
-from litestar import post
-from litestar.params import FromPath, JSONBody
+from litestar import get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody, SkipValidation
 from litestar.status_codes import HTTP_200_OK
 from msgspec import Meta
 
 from nsl.identity.model import Caller, Requires, Scope
 from nsl.identity.service import Note
 from nsl.keys.api.views import IdempotencyKey, KeysOf, KeyView, Once, view, viewed
+from nsl.keys.errors import TenantMismatch
+from nsl.keys.service import Freezing
+from nsl.keys.store.freezes import Freeze
 from nsl_protocol.enclave.lifecycle import ChangeApproval, KeyChange
+
+FreezingOf = NamedDependency[SkipValidation[Freezing]]
 
 
 class UnfreezeKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -25,6 +32,21 @@ class UnfreezeKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     approvals: Annotated[
         dict[Annotated[str, Meta(max_length=64)], Annotated[str, Meta(pattern="^[0-9a-f]{128}$")]], Meta(max_length=16)
     ] = {}
+
+
+class WholeTenant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``tenant_id``: of the token's own tenant, so that nobody stops another business than he means."""
+
+    tenant_id: UUID
+
+
+class FreezeView(msgspec.Struct, frozen=True):
+    """``keys_left``: those that are being frozen yet; a frozen tenant makes no keys."""
+
+    frozen: bool
+    frozen_at: datetime | None = None
+    frozen_by: str | None = None
+    keys_left: int = 0
 
 
 @post(
@@ -59,11 +81,11 @@ async def unfreeze_key(
     keys: KeysOf,
     idempotency: Once,
     key_id: FromPath[UUID],
-    data: JSONBody[UnfreezeKey | None] = None,
+    data: JSONBody[UnfreezeKey],
     idempotency_key: IdempotencyKey = None,
 ) -> KeyView:
     approval = None
-    if data is not None and data.approvals:
+    if data.approvals:
         approval = ChangeApproval(data.expires_at, {name: bytes.fromhex(each) for name, each in data.approvals.items()})
 
     async def act(note: Note[KeyView]) -> KeyView:
@@ -72,5 +94,50 @@ async def unfreeze_key(
     return await idempotency.once(caller, idempotency_key, ("unfreezeKey", (key_id, data)), KeyView, act)
 
 
+@post(
+    "/v1/freeze",
+    operation_id="freezeTenant",
+    summary="Stop every key of the tenant at once, those that sign first; none is made until that is lifted",
+    tags=["keys"],
+    status_code=HTTP_200_OK,
+)
+async def freeze_tenant(
+    caller: Annotated[Caller, Requires(Scope.KEYS_FREEZE)], freezing: FreezingOf, data: JSONBody[WholeTenant]
+) -> FreezeView:
+    _insist_on_own(caller, data)
+    return _freeze(await freezing.freeze(caller))
+
+
+@post(
+    "/v1/unfreeze",
+    operation_id="liftFreeze",
+    summary="Let keys be made again, and be unfrozen one by one; none is unfrozen by this",
+    tags=["keys"],
+    status_code=HTTP_200_OK,
+)
+async def lift_freeze(
+    caller: Annotated[Caller, Requires(Scope.KEYS_UNFREEZE)], freezing: FreezingOf, data: JSONBody[WholeTenant]
+) -> FreezeView:
+    _insist_on_own(caller, data)
+    await freezing.lift(caller)
+    return _freeze(await freezing.of(caller.tenant))
+
+
+@get("/v1/freeze", operation_id="getFreeze", summary="Whether the tenant is frozen", tags=["keys"])
+async def get_freeze(caller: Annotated[Caller, Requires(Scope.KEYS_READ)], freezing: FreezingOf) -> FreezeView:
+    return _freeze(await freezing.of(caller.tenant))
+
+
 #: what ``nsl.http`` mounts
-HANDLERS = (freeze_key, unfreeze_key)
+HANDLERS = (freeze_key, unfreeze_key, freeze_tenant, lift_freeze, get_freeze)
+
+
+def _insist_on_own(caller: Caller, named: WholeTenant) -> None:
+    if named.tenant_id != caller.tenant:
+        raise TenantMismatch(f"The token is of tenant {caller.tenant}: name that one.", field="tenant_id")
+
+
+def _freeze(found: Freeze | None) -> FreezeView:
+    if found is None:
+        return FreezeView(frozen=False)
+    return FreezeView(frozen=True, frozen_at=found.frozen_at, frozen_by=found.frozen_by, keys_left=found.keys_left)

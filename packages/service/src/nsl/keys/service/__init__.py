@@ -1,6 +1,7 @@
 """Keys: what is made, asked and signed of them, and their life."""
 
 from nsl.keys.service.approving import ApprovalState, Approving, Shown
+from nsl.keys.service.freezing import Freezing
 from nsl.keys.service.governing import Compared, Governing
 from nsl.keys.service.lifecycle import Lifecycle
 from nsl.keys.service.portable import ExportedKey, ImportParameters, NewImport, PortableKeys
@@ -14,6 +15,7 @@ __all__ = [
     "Compared",
     "Done",
     "ExportedKey",
+    "Freezing",
     "Governing",
     "ImportParameters",
     "Keys",

@@ -39,6 +39,7 @@ from nsl.keys.errors import (
 )
 from nsl.keys.model import KINDS_OF_CURVE, Enclave, Key, Labels, Policies, Usage, WrappedKey, addresses_of
 from nsl.keys.ports import PortableEnclave
+from nsl.keys.service.freezing import insist_on_no_freeze
 from nsl.keys.service.lifecycle import Lifecycle
 from nsl.kit.clock import now
 from nsl.kit.db import Database
@@ -160,6 +161,7 @@ class PortableKeys:
             KindUnsuitable: the policy names a kind that no key of this curve signs.
             ImportKeyUnknown, ImportIdTaken, ImportNotAuthentic, ImportNotAKey, RecipientUnsuitable: by the enclave.
         """
+        await insist_on_no_freeze(self._database, caller.tenant)
         insist_on_suitable(new.policy, new.curve)
         terms = CreateKey(_name(caller.tenant, new.id, 1), new.curve, new.policy.canonical, new.recipients)
         status = await self._enclave.status()

@@ -37,6 +37,7 @@ from nsl.keys.model import (
 )
 from nsl.keys.ports import KeyEnclave
 from nsl.keys.service.aliases import aliases_named, insist_on_free
+from nsl.keys.service.freezing import insist_on_no_freeze
 from nsl.keys.service.journal import Journal, Page
 from nsl.keys.service.lifecycle import Lifecycle
 from nsl.keys.service.portable import insist_on_suitable, refusals_named
@@ -121,9 +122,11 @@ class Keys:
             KindUnsuitable: it names a kind that no key of this curve signs.
             RecipientUnsuitable: no key can be encrypted to one of the recipients.
             AliasTaken: another live key has it.
+            TenantFrozen
         """
         policy = policy_for(usages, policy, curve)
         insist_on_suitable(policy, curve)
+        await insist_on_no_freeze(self._database, caller.tenant)
         await insist_on_free(self._database, caller.tenant, labels.alias)
         key_id = new_id()
         status = await self._enclave.status()
@@ -198,6 +201,8 @@ class Keys:
         note: Note[Key] | None = None,
     ) -> Key:
         """Begin to destroy, or another change; on return it holds. Raises what ``Lifecycle.change`` does."""
+        if change is KeyChange.UNFREEZE:
+            await insist_on_no_freeze(self._database, caller.tenant)
         try:
             return await self._lifecycle.change(
                 caller.tenant, actor_of(caller), key_id, change, wait_seconds=wait_seconds, approval=approval, note=note
