@@ -204,7 +204,13 @@ def test_scim_keeps_people_and_groups_and_a_groups_roles_hold(service: Service, 
         body = {"token": token, "password": PASSWORD}
         assert _post(service, "/v1/auth/password/reset", body).status_code == 200
         signed_in = _post(service, "/v1/auth/login", {"email": email, "password": PASSWORD}).json()
-        assert set(signed_in["scope"].split()) == {"keys:read", "keys:sign", "keys:encrypt", "keys:decrypt"}
+        assert set(signed_in["scope"].split()) == {
+            "keys:read",
+            "keys:sign",
+            "keys:encrypt",
+            "keys:decrypt",
+            "keys:freeze",
+        }
         remove = {"Operations": [{"op": "remove", "path": f'members[value eq "{user}"]'}]}
         assert http.patch(f"/scim/v2/Groups/{group}", json=remove).json()["members"] == []
         off = {"Operations": [{"op": "Replace", "value": {"active": False}}]}

@@ -66,7 +66,7 @@ def test_a_key_comes_in_and_signs_and_says_so(nsl: Client, trust: PinnedTrust, t
     assert (key.exportable, key.export_recipients) == (False, [])
     assert nsl.keys.sign(key.id, "message", {"text": "a"}).public_key == key.public_key
     assert nsl.keys.get(key.id) == key
-    assert key in nsl.every(nsl.keys.list)
+    assert key.id in {each.id for each in nsl.every(nsl.keys.list)}
     assert nsl.keys.disable(key.id).origin == "imported"
 
 

@@ -150,6 +150,7 @@ async def test_a_key_comes_in_once(bench: Bench) -> None:
     assert (key.public_key, key.origin) == (PUBLIC, Origin.IMPORTED)
     assert await bench.signs(key) == "yes"
     assert bench.audited(key) == [("key.imported", bench.caller.subject)]
+    bench.owner("DELETE FROM key_uses WHERE key_id = %s", key.id)
     bench.owner("DELETE FROM signatures WHERE key_id = %s", key.id)
     bench.owner("DELETE FROM key_versions WHERE key_id = %s", key.id)
     bench.owner("DELETE FROM key_policies WHERE key_id = %s", key.id)
