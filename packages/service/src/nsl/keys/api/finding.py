@@ -9,12 +9,13 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, Meta, UnsetType
 
 from nsl.identity.model import Caller, Requires, Scope
-from nsl.keys.api.keys import PAGE_MAX, curve_of
+from nsl.keys.api.keys import PAGE_MAX
 from nsl.keys.api.views import TAGS_MAX, AliasText, KeysOf, KeyView, Tags, view
 from nsl.keys.model import KeyFilter, Labels
 from nsl.kit.decoding import Label
 from nsl.kit.errors import Malformed
 from nsl_protocol.enclave.lifecycle import KeyState
+from nsl_protocol.enclave.messages import Curve
 
 
 class KeyPage(msgspec.Struct, frozen=True):
@@ -47,7 +48,7 @@ async def list_keys(
         list[Annotated[str, Meta(max_length=264)]] | None,
         QueryParameter(max_items=TAGS_MAX, description="`name=value`, or `name` with any value; several: all of them"),
     ] = None,
-    curve: Annotated[str | None, QueryParameter(max_length=40)] = None,
+    curve: Annotated[Curve | None, QueryParameter()] = None,
     key_state: Annotated[KeyState | None, QueryParameter(name="state")] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=PAGE_MAX)] = 50,
     cursor: Annotated[UUID | None, QueryParameter(description="next_cursor of the page before")] = None,
@@ -78,11 +79,11 @@ async def update_key(
 HANDLERS = (list_keys, get_key, update_key)
 
 
-def _filter(alias: str | None, tag: list[str], curve: str | None, state: KeyState | None) -> KeyFilter:
+def _filter(alias: str | None, tag: list[str], curve: Curve | None, state: KeyState | None) -> KeyFilter:
     valued = dict(each.split("=", 1) for each in tag if "=" in each)
     if any("\0" in each for each in (alias or "", *tag)):
         raise Malformed("No alias and no tag holds a NUL character.", field="tag")
     if len(valued) != sum("=" in each for each in tag):
         raise Malformed("A tag has one value: name it once.", field="tag")
     tagged = [each for each in tag if "=" not in each]
-    return KeyFilter(alias, None if curve is None else curve_of(curve), state, valued, tagged)
+    return KeyFilter(alias, curve, state, valued, tagged)
