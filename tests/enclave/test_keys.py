@@ -22,7 +22,7 @@ from joserfc.jwk import RSAKey
 
 from nsl.adapters.enclave import EnclaveClient, EnclaveDown, EnclaveRefused
 from nsl.identity.errors import RootReplaced
-from nsl_protocol.enclave.lifecycle import KeyChange
+from nsl_protocol.enclave.lifecycle import KeyChange, KeyState, inactive
 from nsl_protocol.enclave.messages import (
     SIGNING_CURVES,
     CreateKey,
@@ -256,7 +256,7 @@ async def test_a_key_that_is_disabled_is_refused_until_it_is_enabled(client: Enc
     assert (await sign(client, made, SignMessage(b"m"))).code == "NOT_REGISTERED"
     off = made._replace(wrapped=disabled.wrapped)
     refused = await sign(client, off, SignMessage(b"m"))
-    assert (refused.code, refused.reason) == ("KEY_NOT_ACTIVE", "The key is disabled; only an active key signs.")
+    assert (refused.code, refused.reason) == ("KEY_NOT_ACTIVE", inactive(KeyState.DISABLED))
     with pytest.raises(EnclaveRefused, match="The key is disabled, which disable does not follow"):
         await client.change_key(made.name, disabled.wrapped, KeyChange.DISABLE)
     enabled = await client.change_key(made.name, disabled.wrapped, KeyChange.ENABLE)

@@ -87,7 +87,7 @@ def test_only_an_active_key_has_a_use(state: KeyState) -> None:
         assert usable(key) == SECRET
         return
     frozen = state is KeyState.FROZEN
-    why = "The key is frozen and does nothing" if frozen else f"The key is {state}; only an active key signs."
+    why = "The key is frozen and does nothing" if frozen else f"The key is {state}; only an active key is used"
     with pytest.raises(Refusal, match=why):
         usable(key)
 

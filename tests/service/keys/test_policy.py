@@ -62,7 +62,11 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "one unit too many": (transaction(FRIEND, 5_000_001), "AMOUNT_TOO_HIGH", "at most 5 USDC"),
     "another network": (transaction(FRIEND, 1, chain_id=1), "NETWORK_NOT_ALLOWED", "network 1 of neo-x"),
-    "dear": (transaction(FRIEND, 1, gas=400_000), "FEE_TOO_HIGH", "more than 0.01 GAS"),
+    "dear": (
+        transaction(FRIEND, 1, gas=400_000),
+        "FEE_TOO_HIGH",
+        "up to 0.024 GAS in fees on neo-x, and the policy's fee_max there is 0.01 GAS",
+    ),
     "a message": ({"kind": "message", "payload": {"text": "m"}}, "KIND_NOT_ALLOWED", "does not allow message"),
 }
 

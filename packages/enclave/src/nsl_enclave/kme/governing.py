@@ -49,7 +49,11 @@ class Governing:
                 "approvers and change in its policy.",
             )
         if not now < request.expires_at <= now + EXPIRES_SECONDS_MAX:
-            raise Refusal("APPROVALS_EXPIRED", "The approvals have expired, or are for longer than 30 days: sign anew.")
+            raise Refusal(
+                "APPROVALS_EXPIRED",
+                f"The approvals expire at {request.expires_at}, and by the enclave's clock it is {now}: they have to "
+                f"expire later, and within {EXPIRES_SECONDS_MAX} seconds (30 days). Let the approvers sign anew.",
+            )
         signed = PolicyChange(
             cluster=self._cluster,
             tenant=UUID(bytes=request.name.tenant),
@@ -77,13 +81,18 @@ class Governing:
         present = self._opened(request.name, request.wrapped)
         key = present.secret
         if key.following == _NO_POLICY:
-            raise Refusal("NO_POLICY_WAITS", "No other policy waits for this key.")
+            raise Refusal(
+                "NO_POLICY_WAITS",
+                "No other policy waits for this key: there is nothing to withdraw, or to put in place.",
+            )
         if request.withdrawn:
             made = replace(key, following=_NO_POLICY, following_at=0)
             return self._made("key.policy_withdrawn", request.name, present, made)
         left = key.following_at - int(self._now())
         if left > 0:
-            raise Refusal("POLICY_WAITS", f"The policy that waits holds in {left} seconds, not before.")
+            raise Refusal(
+                "POLICY_WAITS", f"The policy that waits holds in {left} seconds, not before; it can be withdrawn."
+            )
         return self._made("key.policy_changed", request.name, present, _taken(key, key.following))
 
     def _opened(self, name: KeyName, wrapped: bytes) -> Opened[KeySecret]:

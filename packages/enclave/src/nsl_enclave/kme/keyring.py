@@ -239,7 +239,9 @@ class Keyring:
 
 def _insist_on_same(before: _Answered, order: SignOrder, request: bytes) -> Signature:
     if (before.name, before.request) != (order.name, request):
-        raise Refusal("REQUEST_ID_REUSED", "Something else was signed under this request's id.")
+        raise Refusal(
+            "REQUEST_ID_REUSED", "Something else was signed under this request's id: send it under one of its own."
+        )
     return before.signature
 
 

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from nsl_enclave.kernel.errors import Refusal
 from nsl_enclave.kme.wrapping import KeySecret
-from nsl_protocol.enclave.lifecycle import WAIT_SECONDS_MIN, KeyChange, KeyState
+from nsl_protocol.enclave.lifecycle import WAIT_SECONDS_MIN, KeyChange, KeyState, inactive
 
 TRANSITIONS: Mapping[tuple[KeyState, KeyChange], KeyState] = {
     (KeyState.ACTIVE, KeyChange.DISABLE): KeyState.DISABLED,
@@ -44,11 +44,17 @@ def changed(key: KeySecret, change: KeyChange, wait_seconds: int, now: int) -> K
     """
     state = TRANSITIONS.get((key.state, change))
     if state is None:
-        raise Refusal("KEY_STATE_CONFLICT", f"The key is {key.state}, which {change} does not follow.")
+        follow = ", ".join(after for before, after in TRANSITIONS if before is key.state) or "nothing"
+        raise Refusal("KEY_STATE_CONFLICT", f"The key is {key.state}, which {change} does not follow; {follow} does.")
     if change is KeyChange.DESTROY and now < key.destroys_at:
-        raise Refusal("DESTRUCTION_WAITS", f"The key is destroyed in {key.destroys_at - now} seconds, not before.")
+        raise Refusal(
+            "DESTRUCTION_WAITS",
+            f"The key is destroyed in {key.destroys_at - now} seconds, not before; enabling it undoes that until then.",
+        )
     if change is KeyChange.DESTROY_LATER and wait_seconds < WAIT_SECONDS_MIN:
-        raise Refusal("WAIT_TOO_SHORT", f"A destruction waits {WAIT_SECONDS_MIN} seconds or longer.")
+        raise Refusal(
+            "WAIT_TOO_SHORT", f"A destruction waits {WAIT_SECONDS_MIN} seconds or longer; asked were {wait_seconds}."
+        )
     if change is KeyChange.UNFREEZE and key.disabled:
         state = KeyState.DISABLED
     freezes = change is KeyChange.FREEZE
@@ -75,5 +81,5 @@ def usable(key: KeySecret) -> bytes:
             "where its policy names who changes it, with their signatures (`nsl keys approve-unfreeze`).",
         )
     if key.state is not KeyState.ACTIVE or key.secret is None:
-        raise Refusal("KEY_NOT_ACTIVE", f"The key is {key.state}; only an active key signs.")
+        raise Refusal("KEY_NOT_ACTIVE", inactive(key.state))
     return key.secret

@@ -59,7 +59,12 @@ def of_n3_transaction(order: SignN3Transaction, curve: Curve, public_key: bytes)
     transaction = _parsed("a Neo N3 transaction", Transaction.from_unsigned_bytes, order.unsigned)
     own = account(PublicKey.from_bytes(public_key))
     if all(signer.account != own for signer in transaction.signers):
-        raise Refusal("NOT_A_SIGNER", f"The transaction's signers do not include this key's account {own.address}.")
+        raise Refusal(
+            "NOT_A_SIGNER",
+            f"The transaction's signers do not include this key's account {own.address}; they are "
+            f"{', '.join(each.account.address for each in transaction.signers)}. Sign with the key of one of these, or "
+            "add this one.",
+        )
     data = sign_data(order.network, transaction)
     return Meaning(hashlib.sha256(data).digest(), _n3_decoded(order.network, transaction))
 
@@ -71,7 +76,9 @@ def of_evm_transaction(order: SignEvmTransaction, curve: Curve) -> Meaning:
     transaction = _parsed("an EVM transaction", parse_unsigned, order.unsigned)
     if transaction.chain_id != order.chain_id:
         raise Refusal(
-            "WRONG_CHAIN", f"The transaction is for chain {transaction.chain_id}, the order for {order.chain_id}."
+            "WRONG_CHAIN",
+            f"The transaction is for chain {transaction.chain_id}, the order for {order.chain_id}: name the network "
+            "that it is for, or build it for the other one.",
         )
     return Meaning(transaction.signing_hash(), _evm_decoded(transaction))
 
@@ -89,7 +96,9 @@ def _parsed[T](what: str, parse: Callable[[bytes], T], data: bytes) -> T:
     try:
         return parse(data)
     except CodecError as error:
-        raise Refusal("NOT_UNDERSTOOD", f"The payload is not {what}: {error}.") from error
+        raise Refusal(
+            "NOT_UNDERSTOOD", f"The payload is not {what}: {error}. Send the whole of it, unsigned, and nothing else."
+        ) from error
 
 
 def _n3_decoded(network: int, transaction: Transaction) -> dict[str, Any]:

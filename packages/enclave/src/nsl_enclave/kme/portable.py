@@ -66,7 +66,10 @@ class Portable:
                 "it for what is asked here.",
             ) from error
         if not is_secret(terms.curve, secret):
-            raise Refusal("IMPORT_NOT_A_KEY", f"What was encrypted is no private key of {terms.curve}.")
+            raise Refusal(
+                "IMPORT_NOT_A_KEY",
+                f"What was encrypted is no private key of {terms.curve}: encrypt the 32 bytes of one.",
+            )
         policy, public_key = policy_in(terms.policy).canonical, private_half(terms.curve, secret).public_key
         made = KeySecret(terms.curve, policy, secret, origin=Origin.IMPORTED, recipients=recipients)
         leaf = self._leaves.made("key.imported", terms.name, public_key)
@@ -80,11 +83,15 @@ class Portable:
         """
         key, name = self._present(request), request.item.name
         if not key.recipients:
-            raise Refusal("EXPORT_NOT_ALLOWED", "The key was made without recipients: it never leaves the enclave.")
+            raise Refusal(
+                "EXPORT_NOT_ALLOWED",
+                "The key was made without recipients, so it never leaves the enclave: make one that names them.",
+            )
         if not any(hmac.compare_digest(each, request.recipient) for each in key.recipients):
             raise Refusal(
                 "RECIPIENT_NOT_NAMED",
-                "The key goes only to a recipient who was named when it was made, and nobody can be added.",
+                f"{request.recipient.hex()} is none of the {len(key.recipients)} recipients who were named when the "
+                "key was made, and nobody can be added: export it to one of them, or make another key.",
             )
         secret = usable(key)
         encrypted = seal_export(secret, request.recipient, self._cluster.identifier, name, key.curve)

@@ -5,7 +5,7 @@ entered it into the register of keys; until then the former edition is the prese
 """
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta
 
@@ -23,6 +23,20 @@ class KeyState(StrEnum):
     DESTROYING = "destroying"  # signs nothing, and is destroyed when it has waited, unless that is undone
     FROZEN = "frozen"  # signs nothing until whoever may lift it has
     DESTROYED = "destroyed"  # a tombstone: its secret is gone
+
+
+def inactive(state: KeyState) -> str:
+    """What is said where a key that is not active is to be used."""
+    return f"The key is {state}; only an active key is used: {_ACTIVE_BY[state]}."
+
+
+_ACTIVE_BY: Final = {
+    KeyState.ACTIVE: "this one is",
+    KeyState.DISABLED: "enable it (POST /v1/keys/{id}/enable)",
+    KeyState.DESTROYING: "until it is destroyed, enabling it undoes that (POST /v1/keys/{id}/enable)",
+    KeyState.FROZEN: "whoever may lift the freeze has to (POST /v1/keys/{id}/unfreeze)",
+    KeyState.DESTROYED: "nothing brings it back, so use another key",
+}
 
 
 class KeyChange(StrEnum):

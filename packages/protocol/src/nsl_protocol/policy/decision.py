@@ -4,42 +4,34 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 
+from nsl_protocol.policy.approvers import ApprovalRule
 from nsl_protocol.policy.document import (
-    ANY,
     GAS_DECIMALS,
-    NATIVE,
     ApproveRule,
-    CallRule,
     Chain,
-    DeployRule,
-    InBook,
     Kind,
-    MessageRule,
     Policy,
     Rule,
     Scope,
     TransferRule,
-    TypedDataRule,
-    Whom,
-    account_key,
-    cooled,
     units,
 )
-from nsl_protocol.policy.effects import (
-    Approves,
-    Calls,
-    Deploys,
-    Effect,
-    Meaning,
-    Moves,
-    SignsMessage,
-    SignsTypedData,
-    Token,
+from nsl_protocol.policy.effects import Approves, Effect, Meaning, Moves, Token
+from nsl_protocol.policy.explaining import (
+    DAYS,
+    cools_at,
+    decimal,
+    hours,
+    networks,
+    opens,
+    otherwise,
+    said,
+    sentence,
+    why_not,
 )
+from nsl_protocol.policy.matching import allows, symbol_of
 
-_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _SCOPES_OF_RULES = (Scope.CALLED_BY_ENTRY, Scope.NONE)
 
 
@@ -71,10 +63,12 @@ class Spend:
 
 @dataclass(frozen=True, slots=True)
 class Needed:
-    """It takes the approval of so many of these."""
+    """It takes the approval of so many of these; ``part``: by which part of the policy, and ``when`` that asks."""
 
     threshold: int
     of: frozenset[str]
+    part: str = "approvals"
+    when: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +96,15 @@ def decide(policy: Policy, meaning: Meaning, unix_seconds: int) -> Decision:
     if policy.rules is None:
         return Decision(tuple(objections), (), rates, tuple(_needed(policy, (), {}, ())))
     if meaning.not_understood and meaning.kind is not Kind.DIGEST:
-        change = "Sign something that is understood in full, or use a key whose policy has no rules."
-        objections.append(Objection("NOT_UNDERSTOOD_IN_FULL", "rules", meaning.not_understood, change))
+        change = f"What is understood in full, such as calls of contracts alone, or {otherwise(policy, 'no rules')}."
+        objections.append(
+            Objection(
+                "NOT_UNDERSTOOD_IN_FULL",
+                "rules",
+                f"Its rules are about what is understood in full. {meaning.not_understood}",
+                change,
+            )
+        )
     by_rule: dict[tuple[str, Token], int] = defaultdict(int)
     used: list[str] = []
     unbounded: set[str] = set()
@@ -129,22 +130,35 @@ def unapproved(needed: Needed, by: frozenset[str]) -> Objection | None:
     have = by & needed.of
     if len(have) >= needed.threshold:
         return None
+    names, missing = (", ".join(sorted(each)) for each in (needed.of, needed.of - have))
     reason = (
-        f"It takes the approval of {needed.threshold} of {', '.join(sorted(needed.of))}; {len(have)} have given it."
+        f"By {needed.part}{needed.when}, it takes the approval of {needed.threshold} of {names}; "
+        f"{len(have)} have given it."
     )
-    return Objection("APPROVAL_NEEDED", "approvals", reason, "Their signatures over exactly this: ask for an approval.")
+    change = (
+        f"The signatures of {needed.threshold - len(have)} of {missing} over exactly this: ask for an approval, and "
+        "bring its id. One that has expired, or is for other bytes or another policy, does not count."
+    )
+    return Objection("APPROVAL_NEEDED", needed.part, reason, change)
 
 
 def _needed(
     policy: Policy, used: Collection[str], sums: Mapping[tuple[str, str], int], unbounded: Collection[str]
 ) -> Iterator[Needed]:
-    for rule in policy.approvals:
+    for number, rule in enumerate(policy.approvals):
         scope = set(used) if rule.rules is None else set(rule.rules)
         if rule.rules is not None and not scope & set(used):
             continue
         if rule.above is not None and not scope & set(unbounded) and not _is_above(policy, rule.above, scope, sums):
             continue
-        yield Needed(rule.threshold, frozenset(policy.approvers if rule.of is None else rule.of))
+        of = frozenset(policy.approvers if rule.of is None else rule.of)
+        yield Needed(rule.threshold, of, f"approvals[{number}]", _when(rule))
+
+
+def _when(rule: ApprovalRule) -> str:
+    """Which signatures take it."""
+    above = "" if rule.above is None else " above " + ", ".join(f"{each} {name}" for name, each in rule.above.items())
+    return above + ("" if rule.rules is None else f" for what {', '.join(rule.rules)} allows")
 
 
 def _is_above(
@@ -166,7 +180,7 @@ def _sums(policy: Policy, by_rule: Mapping[tuple[str, Token], int]) -> Mapping[t
     sums: dict[tuple[str, str], int] = defaultdict(int)
     for (name, token), amount in by_rule.items():
         rule = rules[name]
-        symbol = _symbol(policy, rule, token) if isinstance(rule, TransferRule | ApproveRule) else None
+        symbol = symbol_of(policy, rule, token) if isinstance(rule, TransferRule | ApproveRule) else None
         if symbol is not None:
             # An asset that has one contract on several networks is one asset.
             sums[name, symbol] += amount
@@ -192,9 +206,10 @@ def too_much(policy: Policy, spend: Spend, left: int, free_in: int | None = None
     symbol = rest[0] if len(rest) > 1 else None
     limit, asked, remains = (_counted(policy, symbol, each) for each in (spend.limit, spend.amount, max(0, left)))
     reason = f"In any {spend.seconds} seconds it may come to {limit}; {remains} is left, and this is {asked}."
-    change = "A smaller amount." if spend.amount > spend.limit else "The same request later"
-    if spend.amount <= spend.limit:
-        change += "." if free_in is None else f": there is more in {free_in} seconds."
+    change = f"At most {limit} at once" if spend.amount > spend.limit else "The same request later"
+    if spend.amount <= spend.limit and free_in is not None:
+        change += f": there is more in {free_in} seconds"
+    change += f"; or {otherwise(policy, 'a wider window there')}."
     return Objection("WINDOW_EXCEEDED", part, f"{_window_of(part, symbol)} is used up. {reason}", change)
 
 
@@ -211,11 +226,12 @@ def _counted(policy: Policy, symbol: str | None, count: int) -> str:
 def _by_kind(policy: Policy, meaning: Meaning) -> Iterator[Objection]:
     if policy.kinds is not None and meaning.kind not in policy.kinds:
         allowed = ", ".join(policy.kinds) or "nothing"
-        reason = f"This key's policy does not allow {meaning.kind}; it allows {allowed}."
-        yield Objection("KIND_NOT_ALLOWED", "kinds", reason, f"{meaning.kind} among the policy's kinds.")
+        reason = f"This key's policy does not allow {meaning.kind}; its kinds are {allowed}."
+        change = sentence(otherwise(policy, f"{meaning.kind} among its kinds"))
+        yield Objection("KIND_NOT_ALLOWED", "kinds", reason, change)
     elif meaning.kind is Kind.DIGEST and not policy.blind_signing:
-        reason = "This key does not sign bare digests: a digest hides what it stands for."
-        change = "Submit what the digest stands for, or use a key whose policy allows blind_signing."
+        reason = "This key's policy has no blind_signing, so it signs no bare digest: that hides what it stands for."
+        change = f"What the digest stands for, submitted as that, or {otherwise(policy, 'blind_signing')}."
         yield Objection("BLIND_SIGNING_NOT_ALLOWED", "blind_signing", reason, change)
 
 
@@ -223,27 +239,38 @@ def _by_place(policy: Policy, meaning: Meaning) -> Iterator[Objection]:
     chain, network = meaning.chain, meaning.network
     named = policy.networks is None or any((each.chain, each.number) == (chain, network) for each in policy.networks)
     if chain is not None and not named:
-        reason = f"The policy does not name network {network} of {chain}."
-        yield Objection("NETWORK_NOT_ALLOWED", "networks", reason, "That network among the policy's networks.")
+        ours = f"network {network} of {chain}" if network is not None else f"no network of {chain}"
+        reason = f"It is for {ours}; the policy's networks are {networks(policy)}."
+        change = f"The same for one of those, or {otherwise(policy, f'{chain} {network} among its networks')}."
+        yield Objection("NETWORK_NOT_ALLOWED", "networks", reason, change)
     most = None if chain is None else policy.fee_max.get(chain)
     if chain is not None and most is not None and meaning.fee > units(most, GAS_DECIMALS[chain]):
-        reason = f"It may cost more than {most} GAS in fees on {chain}."
-        yield Objection("FEE_TOO_HIGH", "fee_max", reason, "A lower fee limit in the transaction.")
+        fee = decimal(meaning.fee, GAS_DECIMALS[chain])
+        reason = f"It may cost up to {fee} GAS in fees on {chain}, and the policy's fee_max there is {most} GAS."
+        lower = "gas limit or price of gas" if chain is Chain.NEO_X else "system and network fee"
+        change = f"A lower {lower} in the transaction, or {otherwise(policy, 'a higher fee_max')}."
+        yield Objection("FEE_TOO_HIGH", "fee_max", reason, change)
     allowed = policy.scopes if policy.scopes is not None or policy.rules is None else _SCOPES_OF_RULES
     for scope in meaning.scopes:
         if allowed is not None and scope not in allowed:
-            reason = f"The signature would reach as far as {scope}; allowed are {', '.join(allowed) or 'none'}."
-            yield Objection("SCOPE_NOT_ALLOWED", "scopes", reason, "The scope CalledByEntry in the transaction.")
+            reason = (
+                f"The signature would reach as far as {scope}; the policy's scopes are {', '.join(allowed) or 'none'}."
+            )
+            narrower = Scope.CALLED_BY_ENTRY if Scope.CALLED_BY_ENTRY in allowed else "one of those"
+            change = f"The scope {narrower} for this key's account, or {otherwise(policy, f'{scope} in its scopes')}."
+            yield Objection("SCOPE_NOT_ALLOWED", "scopes", reason, change)
 
 
 def _by_time(policy: Policy, unix_seconds: int) -> Iterator[Objection]:
     if policy.hours is None:
         return
     now = datetime.fromtimestamp(unix_seconds, UTC)
-    day, clock = _DAYS[now.weekday()], now.strftime("%H:%M")
+    day, clock = DAYS[now.weekday()], now.strftime("%H:%M")
     if not any(day in each.days and each.from_ <= clock < each.to for each in policy.hours):
-        reason = f"It is {day} {clock} UTC, and the policy signs at other hours."
-        yield Objection("OUTSIDE_HOURS", "hours", reason, "The same request at an hour that the policy names.")
+        reason = f"It is {day} {clock} UTC by the enclave's clock; the policy's hours are {hours(policy)}."
+        later = f"{opens(policy, now):%Y-%m-%d %H:%M} UTC"
+        change = f"The same request from {later} on, or {otherwise(policy, 'this hour among its hours')}."
+        yield Objection("OUTSIDE_HOURS", "hours", reason, change)
 
 
 def _by_amount(policy: Policy, by_rule: Mapping[tuple[str, Token], int]) -> Iterator[Objection]:
@@ -251,23 +278,33 @@ def _by_amount(policy: Policy, by_rule: Mapping[tuple[str, Token], int]) -> Iter
     for (name, token), amount in by_rule.items():
         rule = rules[name]
         if isinstance(rule, TransferRule | ApproveRule) and rule.amount_max is not None:
-            symbol = _symbol(policy, rule, token)
+            symbol = symbol_of(policy, rule, token)
             if symbol is not None and amount > units(rule.amount_max, policy.assets[symbol].decimals):
-                reason = f"Rule {name} allows at most {rule.amount_max} {symbol} in one transaction."
-                yield Objection("AMOUNT_TOO_HIGH", name, reason, "A smaller amount, or another rule.")
+                asked, most = decimal(amount, policy.assets[symbol].decimals), f"{rule.amount_max} {symbol}"
+                reason = f"Rule {name} allows at most {most} in one transaction, and this comes to {asked} {symbol}."
+                change = f"At most {most} at once, or {otherwise(policy, f'a higher amount_max in rule {name}')}."
+                yield Objection("AMOUNT_TOO_HIGH", name, reason, change)
 
 
 def _allowing(policy: Policy, meaning: Meaning, effect: Effect, unix_seconds: int) -> Rule | Objection:
     """The first rule that this is allowed by."""
     owner = _owner(effect)
     if owner not in (None, meaning.own):
-        reason = f"It moves or approves what belongs to {owner}, not to this key's account {meaning.own}."
-        return Objection("NOT_OWN_ACCOUNT", "rules", reason, "A transaction over this key's own account.")
+        reason = (
+            f"Rules are about what is this key's own account's, {meaning.own}; this would "
+            f"{said(policy, effect)}, and that belongs to {owner}."
+        )
+        change = f"The key of {owner}, or a transaction over {meaning.own}."
+        return Objection("NOT_OWN_ACCOUNT", "rules", reason, change)
     for rule in policy.rules or ():
-        if _allows(policy, rule, effect, unix_seconds):
+        if allows(policy, rule, effect, unix_seconds):
             return rule
-    reason = f"No rule allows to {_said(policy, effect)}."
-    return Objection("NOT_ALLOWED_BY_ANY_RULE", "rules", reason, "A rule of the policy that allows exactly that.")
+    reason = f"No rule allows to {said(policy, effect)}. {why_not(policy, effect)}"
+    cools = cools_at(policy, effect, unix_seconds)
+    change = otherwise(policy, "a rule that allows exactly that")
+    if cools is not None:
+        change = f"the same request from {cools:%Y-%m-%d %H:%M} UTC on, or {change}"
+    return Objection("NOT_ALLOWED_BY_ANY_RULE", "rules", reason, sentence(change))
 
 
 def _owner(effect: Effect) -> str | None:
@@ -280,88 +317,9 @@ def _owner(effect: Effect) -> str | None:
     return None
 
 
-def _allows(policy: Policy, rule: Rule, effect: Effect, unix_seconds: int) -> bool:
-    match rule, effect:
-        case TransferRule(), Moves():
-            known = _symbol(policy, rule, effect.token) is not None
-            return known and _is_meant(policy, rule.to, effect.token.chain, effect.recipient, unix_seconds)
-        case ApproveRule(), Approves():
-            known = _symbol(policy, rule, effect.token) is not None
-            bounded = effect.amount is not None or rule.unlimited  # which has no windows
-            return known and bounded and _is_meant(policy, rule.spenders, Chain.NEO_X, effect.spender, unix_seconds)
-        case CallRule(), Calls():
-            named = rule.methods == ANY or effect.method in rule.methods
-            same = (rule.chain, rule.contract.lower()) == (effect.chain, effect.contract)
-            return same and named and effect.value <= units(rule.value_max, GAS_DECIMALS[Chain.NEO_X])
-        case DeployRule(), Deploys():
-            return effect.value == 0
-        case MessageRule(), SignsMessage():
-            return True
-        case TypedDataRule(), SignsTypedData():
-            same = (rule.chain_id, rule.verifying_contract.lower()) == (effect.chain_id, effect.contract)
-            return same and effect.primary_type in rule.primary_types
-    return False
-
-
-def _symbol(policy: Policy, rule: TransferRule | ApproveRule, token: Token) -> str | None:
-    """Of the rule's assets, the one that this token is."""
-    for symbol in rule.assets:
-        asset = policy.assets[symbol]
-        same = (asset.chain, asset.contract.lower()) == (token.chain, token.contract)
-        if same and asset.network in (None, token.network):
-            return symbol
-    return None
-
-
-def _is_meant(policy: Policy, whom: Whom, chain: Chain, address: str, unix_seconds: int) -> bool:
-    if isinstance(whom, InBook):
-        return address in _spelled(chain, cooled(policy.books[whom.book], unix_seconds))
-    return isinstance(whom, str) or address in _spelled(chain, whom)
-
-
-@lru_cache(maxsize=1024)
-def _spelled(chain: Chain, addresses: Collection[str]) -> frozenset[str]:
-    """Those of that chain, each as an effect spells it."""
-    ours = (each for each in addresses if each.startswith("0x") == (chain is Chain.NEO_X))
-    return frozenset(account_key(chain, each) for each in ours)
-
-
-def _said(policy: Policy, effect: Effect) -> str:
-    """What it does, in the policy's own words for tokens."""
-    match effect:
-        case Moves():
-            return f"move {_amount(policy, effect.token, effect.amount)} to {effect.recipient}"
-        case Approves():
-            amount = "any amount" if effect.amount is None else _amount(policy, effect.token, effect.amount)
-            return f"let {effect.spender} take {amount} of {effect.token.contract}"
-        case Calls():
-            return f"call {effect.method} of {effect.contract} on {effect.chain}"
-        case Deploys():
-            return "create a contract"
-        case SignsMessage():
-            return "sign a message"
-        case SignsTypedData():
-            return f"sign typed data {effect.primary_type} for {effect.contract}"
-
-
-def _amount(policy: Policy, token: Token, amount: int) -> str:
-    for symbol, asset in policy.assets.items():
-        if (asset.chain, asset.contract.lower()) == (token.chain, token.contract):
-            return f"{decimal(amount, asset.decimals)} {symbol}"
-    unit = "wei of GAS" if token.contract == NATIVE else f"units of {token.contract}"
-    return f"{amount} {unit}"
-
-
-def decimal(amount: int, decimals: int) -> str:
-    """A count of the smallest unit as a decimal number."""
-    whole, fraction = divmod(amount, 10**decimals)
-    digits = str(fraction).rjust(decimals, "0").rstrip("0") if decimals else ""
-    return f"{whole}.{digits}" if digits else str(whole)
-
-
 def summary(policy: Policy, meaning: Meaning) -> str:
     """Everything that it does, in a sentence."""
-    said = [_said(policy, effect) for effect in meaning.effects]
+    does = [said(policy, effect) for effect in meaning.effects]
     if meaning.not_understood:
-        said.append("something that is not understood")
-    return "; ".join(said) or "nothing"
+        does.append("something that is not understood")
+    return "; ".join(does) or "nothing"

@@ -295,12 +295,17 @@ def _insist_on_sense(policy: Policy) -> None:
             if since.tzinfo is None:
                 raise CodecError(f"{name}: the time of {address} needs a zone, such as Z", field="policy.books")
             _chain_of(address, f"policy.books.{name}")
+    for each in policy.hours or ():
+        if each.from_ >= each.to:
+            raise CodecError(
+                f"{each.from_} to {each.to} is no time of a day: split it at midnight", field="policy.hours"
+            )
     for rule in policy.rules or ():
         _insist_on_rule(policy, rule)
     _insist_on_counters(policy)
     insist_on_approvers(policy.approvers, policy.change)
-    for each in policy.approvals:
-        _insist_on_approval(policy, each)
+    for approval in policy.approvals:
+        _insist_on_approval(policy, approval)
 
 
 def _insist_on_approval(policy: Policy, rule: ApprovalRule) -> None:

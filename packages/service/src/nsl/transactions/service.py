@@ -20,7 +20,7 @@ from nsl.transactions.errors import IdempotencyKeyReused, ShortOfFunds, UnknownT
 from nsl.transactions.model import Kind, State, Transaction
 from nsl.transactions.ports import Chain, KeyDirectory
 from nsl.transactions.store import Promised
-from nsl_protocol.enclave.lifecycle import KeyState
+from nsl_protocol.enclave.lifecycle import KeyState, inactive
 
 BALANCE_SECONDS: Final = 1.0
 BALANCES_MAX: Final = 4096
@@ -165,7 +165,7 @@ def _sender(key: Key, chain: ChainName) -> str:
     if address is None:
         raise WrongKey(f"A {key.curve} key has no address on {chain}.", field="from_key")
     if key.state is not KeyState.ACTIVE:
-        raise WrongKey(f"The key is {key.state}; only an active key pays.", field="from_key")
+        raise WrongKey(inactive(key.state), field="from_key")
     return address
 
 

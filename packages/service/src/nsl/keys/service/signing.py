@@ -47,7 +47,7 @@ from nsl.kit.db import Connection, Database
 from nsl.kit.errors import Denied, Failure
 from nsl.kit.ids import new_id
 from nsl_protocol.enclave.evaluation import Evaluated
-from nsl_protocol.enclave.lifecycle import ChangeApproval, KeyChange, KeyState
+from nsl_protocol.enclave.lifecycle import ChangeApproval, KeyChange, KeyState, inactive
 from nsl_protocol.enclave.messages import Curve, Refused, Signature, SignOrder
 from nsl_protocol.enclave.policies import Approval
 from nsl_protocol.enclave.signable import (
@@ -312,7 +312,7 @@ class Keys:
         if wrapped.key.state is KeyState.FROZEN:
             raise KeyFrozen(_frozen(wrapped.key))
         if wrapped.key.state is not KeyState.ACTIVE:
-            raise KeyNotActive(f"The key is {wrapped.key.state}; only an active key is used.")
+            raise KeyNotActive(inactive(wrapped.key.state))
         return wrapped
 
     async def _wrapped(self, tenant: UUID, key: UUID) -> WrappedKey:
