@@ -22,7 +22,7 @@ from nsl.adapters.pccs import Pccs
 from nsl.adapters.redis import Redis, RedisAttempts, RedisBus, RedisLimiter, RedisSingleUse
 from nsl.adapters.witnesses import HttpWitness
 from nsl.attestation.service import Attestation, Enclaves
-from nsl.audit.service import Log, LogKeeper, Witnessing
+from nsl.audit.service import STEP_FULL, Log, LogKeeper, Witnessing
 from nsl.http import tls
 from nsl.http.app import Layers, application
 from nsl.http.gateway import Application, Policy
@@ -312,7 +312,8 @@ async def work(settings: Settings) -> None:
         mailer = _mailer(settings)
         if mailer is not None:
             steps["mail"] = Outbox(database, mailer).step
-        worker = Worker(database, [Pipeline(database, chain, enclave) for chain in found.values()], steps)
+        pipelines = [Pipeline(database, chain, enclave) for chain in found.values()]
+        worker = Worker(database, pipelines, steps, {"audit": STEP_FULL})
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, worker.stop)

@@ -43,11 +43,20 @@ class Worker:
     """Runs the steps of every chain until it is told to stop; a step that is under way is finished first."""
 
     def __init__(
-        self, database: Database, pipelines: Sequence[Pipeline], steps: Mapping[str, Step] = MappingProxyType({})
+        self,
+        database: Database,
+        pipelines: Sequence[Pipeline],
+        steps: Mapping[str, Step] = MappingProxyType({}),
+        full: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
+        """
+        Args:
+            full: by step, how much it has to move to be asked again at once; 1 for those that are not named.
+        """
         self._database = database
         self._pipelines = pipelines
         self._steps = steps
+        self._full = full
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -58,7 +67,7 @@ class Worker:
         """Run until ``stop``."""
         async with asyncio.TaskGroup() as group:
             for name, step in self._steps.items():
-                group.create_task(self._loop(NO_CHAIN, name, step, STEP_SECONDS, full=1))
+                group.create_task(self._loop(NO_CHAIN, name, step, STEP_SECONDS, full=self._full.get(name, 1)))
             for pipeline in self._pipelines:
                 signing, sending = asyncio.Event(), asyncio.Event()
                 group.create_task(

@@ -48,6 +48,8 @@ SWEEP_SECONDS: Final = 30.0
 EVIDENCE_KEPT: Final = timedelta(days=1)
 #: a head is signed after so many, whatever else waits
 _BATCHES_MAX: Final = 16
+#: a step that brought in so many is followed by the next at once; else what comes meanwhile shares one batch and head
+STEP_FULL: Final = 4 * LEAVES_AT_ONCE_MAX
 
 _size = Gauge("nsl_audit_log_leaves", "Leaves in the audit log.")
 _advanced = Gauge("nsl_audit_log_advanced_timestamp_seconds", "When nothing was left to bring into the audit log.")
@@ -111,7 +113,7 @@ class LogKeeper:
             return await store.place(connection)
 
     async def _advance(self) -> bool:
-        """One batch. False: there is nothing more to take now."""
+        """One batch. False: there is nothing more to take now that would fill another."""
         at = await self._carried()
         async with self._database.transaction() as connection:
             held, written = await store.waiting(connection, at, LEAVES_AT_ONCE_MAX)
@@ -133,7 +135,7 @@ class LogKeeper:
             made = await self._enclave.append_leaves(at.wrapped, (*items, *lost))
         await self._write_ahead(at, taken, made, ids, lost)
         await self._carried()
-        return True
+        return len(written) == LEAVES_AT_ONCE_MAX or (bool(written) and taken.cursor != written[-1].order)
 
     async def _write_ahead(
         self,
