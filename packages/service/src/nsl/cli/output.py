@@ -16,9 +16,10 @@ PIPED_WIDTH: Final = 240  # a table that is piped has no terminal to fit into: i
 
 _HINTS: Final = {
     401: "Are the credentials those of this layer? See --credentials.",
-    403: "The client's scopes do not allow this; `nsl up` writes credentials that do.",
     404: "Is the id right, and of this tenant?",
 }
+#: where the code says more than the status: a policy's refusal explains itself
+_HINTS_BY_CODE: Final = {"SCOPE_MISSING": "`nsl up` writes credentials that have every scope."}
 _COLOURS: Final = {
     "active": "green", "confirmed": "green", "disabled": "yellow", "frozen": "blue", "destroyed": "red",
     "accepted": "cyan", "signed": "cyan", "submitted": "cyan", "failed": "red", "expired": "red",
@@ -94,7 +95,7 @@ def _sentence(error: Exception) -> str | None:
     from nsl_client import ApiError, ConnectionFailed, NslError
 
     if isinstance(error, ApiError):
-        return f"{error} {_HINTS.get(error.status, '')}".strip()
+        return f"{error} {_HINTS_BY_CODE.get(error.code, _HINTS.get(error.status, ''))}".strip()
     if isinstance(error, ConnectionFailed):
         return f"{error} Is it running? `nsl up` starts it; its address is base_url in the credentials file."
     if isinstance(error, NslError | Failure):
