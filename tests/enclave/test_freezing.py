@@ -1,21 +1,20 @@
 """The emergency stop: a frozen key does nothing on any replica, whatever a host brings back, until who may lifts it."""
 
-from pathlib import Path
 from uuid import UUID
 
 import pytest
 from msgspec.structs import replace
 
-from nsl.adapters.enclave import DatabaseOlder, EnclaveRefused
 from nsl_protocol.enclave.lifecycle import ChangeApproval, ChangeKey, KeyChange, KeyChanged, KeyState
 from nsl_protocol.enclave.messages import Refused
 from nsl_protocol.enclave.policies import PolicyChanged, SettlePolicy
 from nsl_protocol.enclave.wrapped import WrappedKey
 from nsl_protocol.policy.changing import Unfreezing
 from nsl_protocol.policy.document import Policy
-from tests.enclave.host import NAME, Host, key_name, restarted
-from tests.enclave.replica import Founders, client
+from tests.enclave.host import NAME, Host
+from tests.enclave.replica import client
 from tests.enclave.test_governing import POLICY, SIGN, Key
+from tests.enclave.test_lifecycle import refused
 
 DAY = 86_400
 
@@ -53,26 +52,14 @@ class Frozen:
         return answer
 
 
-def codes(host: Host, wrapped: bytes) -> set[str]:
-    """Why each replica will not sign, after it was shown what is brought."""
-    found = set()
-    for replica in host.replicas:
-        answer = host.sign(replica, wrapped)
-        assert isinstance(answer, Refused), "it signs"
-        with pytest.raises(EnclaveRefused) as caught:
-            host.show(replica, WrappedKey(NAME, wrapped))
-        found |= {answer.code, caught.value.code}
-    return found
-
-
 def test_a_frozen_key_signs_nowhere_not_even_where_it_was_open_or_by_what_was_before(host: Host) -> None:
     made = host.make_key()
     for replica in host.replicas:
         assert host.public_key_of(replica, made.wrapped) == made.public_key
     frozen = host.change_key(made.wrapped, KeyChange.FREEZE)
     assert frozen.state is KeyState.FROZEN
-    assert codes(host, frozen.wrapped) == {"NOT_SHOWN", "KEY_FROZEN"}
-    assert codes(host, made.wrapped) == {"NOT_SHOWN", "NOT_REGISTERED"}
+    assert refused(host, frozen.wrapped) == {"NOT_SHOWN", "KEY_FROZEN"}
+    assert refused(host, made.wrapped) == {"NOT_SHOWN", "NOT_REGISTERED"}
     for change in (KeyChange.ENABLE, KeyChange.DISABLE, KeyChange.DESTROY_LATER, KeyChange.FREEZE):
         order = ChangeKey(NAME, frozen.wrapped, change, 7 * DAY)
         assert host.replicas[0].refusal(order, client()).startswith("KEY_STATE_CONFLICT"), "no way around"
@@ -87,33 +74,6 @@ def test_what_did_not_sign_before_does_not_sign_after(host: Host) -> None:
     frozen = host.change_key(waiting.wrapped, KeyChange.FREEZE)
     assert frozen.destroys_at == 0, "a key that is evidence is kept"
     assert host.change_key(frozen.wrapped, KeyChange.UNFREEZE).state is KeyState.DISABLED
-
-
-@pytest.mark.parametrize("restart", [(), (1, 2, 3)], ids=["running", "all restarted"])
-def test_a_database_of_before_the_freeze_is_refused(
-    host: Host, founders: Founders, tmp_path: Path, restart: tuple[int, ...]
-) -> None:
-    made, older = host.make_key(), host.backup()
-    host.change_key(made.wrapped, KeyChange.FREEZE)
-    restarted(host, founders, tmp_path, *restart)
-    with_older = Host(*host.replicas, store=older)
-    for replica in host.replicas:
-        with pytest.raises(DatabaseOlder):
-            with_older.show(replica, WrappedKey(NAME, made.wrapped))
-        assert isinstance(with_older.sign(replica, made.wrapped), Refused)
-    host.attend()
-    assert codes(host, made.wrapped) == {"NOT_SHOWN", "NOT_REGISTERED"}
-
-
-def test_a_replica_that_a_host_kept_from_a_freeze_learns_of_it_with_any_later_change(host: Host) -> None:
-    """Until then it goes on, for one lease at most: nobody can make a host deliver a message."""
-    made, third = host.make_key(), host.replicas[2]
-    assert host.public_key_of(third, made.wrapped) == made.public_key
-    host.silent = {third}
-    host.change_key(made.wrapped, KeyChange.FREEZE)
-    host.silent = set()
-    host.make_key(key_name(2))
-    assert codes(host, made.wrapped) == {"NOT_SHOWN", "NOT_REGISTERED"}
 
 
 @pytest.mark.parametrize("by", [("ann", "bob"), ("bob", "cat"), ("ann", "bob", "cat")])

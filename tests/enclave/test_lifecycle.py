@@ -193,15 +193,15 @@ def test_a_tombstone_has_no_secret_and_nothing_leads_out_of_it(host: Host) -> No
 
 
 @pytest.mark.parametrize("restart", [(), (1,), (1, 2, 3)], ids=["running", "one restarted", "all restarted"])
-@pytest.mark.parametrize("end", ["disabled", "destroyed"])
+@pytest.mark.parametrize("end", ["disabled", "frozen", "destroyed"])
 def test_neither_the_old_row_nor_an_older_database_signs(
     host: Host, founders: Founders, tmp_path: Path, restart: tuple[int, ...], end: str
 ) -> None:
     made, older = host.make_key(), host.backup()
-    if end == "disabled":
-        host.change_key(made.wrapped, KeyChange.DISABLE)
-    else:
+    if end == "destroyed":
         destroyed(host, made.wrapped)
+    else:
+        host.change_key(made.wrapped, KeyChange.DISABLE if end == "disabled" else KeyChange.FREEZE)
     restarted(host, founders, tmp_path, *restart)
     with_older = Host(*host.replicas, store=older)
     with pytest.raises(DatabaseOlder):
@@ -214,11 +214,12 @@ def test_neither_the_old_row_nor_an_older_database_signs(
     assert refused(host, made.wrapped) == {"NOT_SHOWN", "NOT_REGISTERED"}
 
 
-def test_a_replica_that_was_cut_off_signs_no_more_once_it_is_reached(host: Host) -> None:
+@pytest.mark.parametrize("change", [KeyChange.DISABLE, KeyChange.FREEZE])
+def test_a_replica_that_was_cut_off_signs_no_more_once_it_is_reached(host: Host, change: KeyChange) -> None:
     made, third = host.make_key(), host.replicas[2]
     assert host.public_key_of(third, made.wrapped) == made.public_key
     host.silent = {third}
-    host.change_key(made.wrapped, KeyChange.DISABLE)
+    host.change_key(made.wrapped, change)
     assert host.public_key_of(third, made.wrapped) == made.public_key, "until its lease ends, as the threat model says"
     host.silent = set()
     host.make_key(key_name(2))

@@ -1,6 +1,5 @@
 """The emergency stop over HTTP: few rights to freeze, more to lift it, and every refusal says who can and how."""
 
-from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +13,7 @@ from nsl.kit.clock import unix_seconds
 from nsl_client.governance import approve, unfreezing
 from nsl_client.model import Key
 from nsl_client.policies import KeyPolicy
+from tests.service.keys.answers import done, refused
 from tests.support.service import Service, Tenant
 
 ADDRESS = "NVNvVRW5Q5naSx2k2iZm7xRgtRNGuZppAK"
@@ -28,64 +28,43 @@ APPROVERS = {
 }
 
 
-@pytest.fixture(scope="module")
-def tenant(service: Service) -> Tenant:
-    return service.tenant()
-
-
-@pytest.fixture(scope="module")
-def api(tenant: Tenant) -> Iterator[httpx.Client]:
-    with tenant.client() as client:
-        yield client
-
-
-def _ok(answer: httpx.Response) -> dict[str, Any]:
-    assert answer.status_code in (200, 201), answer.text
-    made: dict[str, Any] = answer.json()
-    return made
-
-
 def _made(api: httpx.Client, **more: Any) -> dict[str, Any]:
-    return _ok(api.post("/v1/keys", json={"name": "a", "curve": "secp256r1"} | more))
-
-
-def _refused(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["code"]
+    return done(api.post("/v1/keys", json={"name": "a", "curve": "secp256r1"} | more))
 
 
 def test_a_frozen_key_does_nothing_and_says_who_lifts_that(api: httpx.Client) -> None:
     key = _made(api)
     place = f"/v1/keys/{key['id']}"
-    frozen = _ok(api.post(f"{place}/freeze"))
+    frozen = done(api.post(f"{place}/freeze"))
     assert frozen == key | {"state": "frozen", "frozen_at": frozen["frozen_at"]}
-    assert _ok(api.post(f"{place}/freeze")) == frozen, "done already"
+    assert done(api.post(f"{place}/freeze")) == frozen, "done already"
     for path, body in (("sign", MESSAGE), ("sign-batch", {"items": [MESSAGE]})):
-        refused = api.post(f"{place}/{path}", json=body)
-        assert _refused(refused) == (409, "KEY_FROZEN")
-        assert "keys:unfreeze" in refused.json()["detail"]
-        assert f"{place}/unfreeze" in refused.json()["detail"]
-    assert _refused(api.post(f"{place}/policy/evaluate", json=MESSAGE)) == (409, "KEY_FROZEN")
+        answer = api.post(f"{place}/{path}", json=body)
+        assert refused(answer) == (409, "KEY_FROZEN")
+        assert "keys:unfreeze" in answer.json()["detail"]
+        assert f"{place}/unfreeze" in answer.json()["detail"]
+    assert refused(api.post(f"{place}/policy/evaluate", json=MESSAGE)) == (409, "KEY_FROZEN")
     for change in ("enable", "disable"):
-        assert _refused(api.post(f"{place}/{change}")) == (409, "KEY_STATE_CONFLICT")
+        assert refused(api.post(f"{place}/{change}")) == (409, "KEY_STATE_CONFLICT")
     body = {"kind": "transfer", "chain": "neo-n3", "from_key": key["id"], "asset": "GAS", "to": ADDRESS, "amount": "1"}
     paid = api.post("/v1/transactions", json=body, headers={"idempotency-key": uuid4().hex})
-    assert _refused(paid) == (422, "KEY_NOT_USABLE")
-    assert _ok(api.get("/v1/keys?state=frozen"))["items"] == [frozen]
-    assert _ok(api.post(f"{place}/unfreeze", json={})) == key
-    _ok(api.post(f"{place}/sign", json=MESSAGE))
-    records = [each for each in _ok(api.get("/v1/audit/records"))["items"] if each["target"] == key["id"]]
+    assert refused(paid) == (422, "KEY_NOT_USABLE")
+    assert done(api.get("/v1/keys?state=frozen"))["items"] == [frozen]
+    assert done(api.post(f"{place}/unfreeze", json={})) == key
+    done(api.post(f"{place}/sign", json=MESSAGE))
+    records = [each for each in done(api.get("/v1/audit/records"))["items"] if each["target"] == key["id"]]
     assert [each["action"] for each in records] == ["key.unfrozen", "key.frozen"]
 
 
 def test_it_takes_few_rights_to_freeze_and_more_to_lift(tenant: Tenant, api: httpx.Client) -> None:
     place = f"/v1/keys/{_made(api)['id']}"
     with tenant.client(["keys:read", "keys:sign", "keys:manage", "keys:create", "keys:unfreeze"]) as other:
-        assert _refused(other.post(f"{place}/freeze")) == (403, "SCOPE_MISSING")
+        assert refused(other.post(f"{place}/freeze")) == (403, "SCOPE_MISSING")
     with tenant.client(["keys:freeze", "keys:manage"]) as other:
-        assert _ok(other.post(f"{place}/freeze"))["state"] == "frozen"
-        assert _refused(other.post(f"{place}/unfreeze", json={})) == (403, "SCOPE_MISSING")
+        assert done(other.post(f"{place}/freeze"))["state"] == "frozen"
+        assert refused(other.post(f"{place}/unfreeze", json={})) == (403, "SCOPE_MISSING")
     with tenant.client(["keys:unfreeze"]) as administrator:
-        assert _ok(administrator.post(f"{place}/unfreeze", json={}))["state"] == "active"
+        assert done(administrator.post(f"{place}/unfreeze", json={}))["state"] == "active"
     holding = {role for role, scopes in ROLE_SCOPES.items() if Scope.KEYS_UNFREEZE in scopes}
     assert holding == {Role.PLATFORM_ADMIN, Role.TENANT_ADMIN}
     freezing = {role for role, scopes in ROLE_SCOPES.items() if Scope.KEYS_FREEZE in scopes}
@@ -97,18 +76,18 @@ def test_approvers_lift_it_where_the_policy_names_some(tenant: Tenant, api: http
     place = f"/v1/keys/{key['id']}"
     frozen = msgspec.json.decode(api.post(f"{place}/freeze").content, type=Key)
     assert "with the signatures of 2 of its approvers" in api.post(f"{place}/sign", json=MESSAGE).json()["detail"]
-    refused = api.post(f"{place}/unfreeze", json={})
-    assert _refused(refused) == (403, "TOO_FEW_APPROVALS")
-    assert "nsl keys approve-unfreeze" in refused.json()["detail"]
+    answer = api.post(f"{place}/unfreeze", json={})
+    assert refused(answer) == (403, "TOO_FEW_APPROVALS")
+    assert "nsl keys approve-unfreeze" in answer.json()["detail"]
     policy = msgspec.json.decode(api.get(f"{place}/policy").content, type=KeyPolicy)
     until = unix_seconds() + 3600
     statement = unfreezing(frozen, tenant.credentials["tenant_id"], policy, expires_at=until)
     approvals = {name: approve(statement, key) for name, key in (("ann", ANN), ("bob", BOB))}
     one = {"expires_at": until, "approvals": {"ann": approvals["ann"]}}
-    assert _refused(api.post(f"{place}/unfreeze", json=one)) == (403, "TOO_FEW_APPROVALS")
+    assert refused(api.post(f"{place}/unfreeze", json=one)) == (403, "TOO_FEW_APPROVALS")
     late = {"expires_at": until - 7200, "approvals": approvals}
-    assert _refused(api.post(f"{place}/unfreeze", json=late)) == (422, "APPROVALS_EXPIRED")
-    assert _ok(api.post(f"{place}/unfreeze", json={"expires_at": until, "approvals": approvals})) == key
+    assert refused(api.post(f"{place}/unfreeze", json=late)) == (422, "APPROVALS_EXPIRED")
+    assert done(api.post(f"{place}/unfreeze", json={"expires_at": until, "approvals": approvals})) == key
 
 
 @pytest.mark.parametrize("body", [None, [], {"approvals": {"ann": "00"}}, {"expires_at": "1"}, {"a": 1}])
@@ -122,26 +101,26 @@ def test_a_whole_tenant_is_stopped_and_no_key_gets_around_it(service: Service) -
     named = {"tenant_id": own.credentials["tenant_id"]}
     with own.client() as api:
         keys = [_made(api, curve="ed25519") for _ in range(3)]
-        _ok(api.post(f"/v1/keys/{keys[1]['id']}/disable"))
-        assert _refused(api.post("/v1/freeze", json={"tenant_id": str(uuid4())})) == (422, "TENANT_MISMATCH")
-        assert _ok(api.get("/v1/freeze"))["frozen"] is False
-        frozen = _ok(api.post("/v1/freeze", json=named))
+        done(api.post(f"/v1/keys/{keys[1]['id']}/disable"))
+        assert refused(api.post("/v1/freeze", json={"tenant_id": str(uuid4())})) == (422, "TENANT_MISMATCH")
+        assert done(api.get("/v1/freeze"))["frozen"] is False
+        frozen = done(api.post("/v1/freeze", json=named))
         assert (frozen["frozen"], frozen["keys_left"]) == (True, 0)
-        assert _ok(api.post("/v1/freeze", json=named)) == frozen == _ok(api.get("/v1/freeze"))
-        assert {each["state"] for each in _ok(api.get("/v1/keys"))["items"]} == {"frozen"}
+        assert done(api.post("/v1/freeze", json=named)) == frozen == done(api.get("/v1/freeze"))
+        assert {each["state"] for each in done(api.get("/v1/keys"))["items"]} == {"frozen"}
         made = api.post("/v1/keys", json={"name": "a", "curve": "ed25519"})
-        assert _refused(made) == (409, "TENANT_FROZEN")
+        assert refused(made) == (409, "TENANT_FROZEN")
         assert "nsl keys unfreeze-all" in made.json()["detail"]
         places = [f"/v1/keys/{key['id']}" for key in keys]
-        assert {_refused(api.post(f"{place}/unfreeze", json={})) for place in places} == {(409, "TENANT_FROZEN")}
+        assert {refused(api.post(f"{place}/unfreeze", json={})) for place in places} == {(409, "TENANT_FROZEN")}
         with own.client(["keys:freeze", "keys:manage"]) as other:
-            assert _refused(other.post("/v1/unfreeze", json=named)) == (403, "SCOPE_MISSING")
-        assert _ok(api.post("/v1/unfreeze", json=named))["frozen"] is False
-        assert _refused(api.post(f"{places[0]}/sign", json=MESSAGE)) == (409, "KEY_FROZEN"), "it unfreezes none"
-        assert [_ok(api.post(f"{place}/unfreeze", json={}))["state"] for place in places] == [
+            assert refused(other.post("/v1/unfreeze", json=named)) == (403, "SCOPE_MISSING")
+        assert done(api.post("/v1/unfreeze", json=named))["frozen"] is False
+        assert refused(api.post(f"{places[0]}/sign", json=MESSAGE)) == (409, "KEY_FROZEN"), "it unfreezes none"
+        assert [done(api.post(f"{place}/unfreeze", json={}))["state"] for place in places] == [
             "active",
             "disabled",
             "active",
         ]
-        acts = [each["action"] for each in _ok(api.get("/v1/audit/records"))["items"] if "tenant.f" in each["action"]]
+        acts = [each["action"] for each in done(api.get("/v1/audit/records"))["items"] if "tenant.f" in each["action"]]
         assert acts == ["tenant.frozen"]

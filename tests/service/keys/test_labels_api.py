@@ -1,6 +1,5 @@
 """Aliases, tags and last use of keys over HTTP: found by them, unique where they must be, on record."""
 
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -9,38 +8,18 @@ import httpx
 import pytest
 
 from nsl.kit.clock import now
+from tests.service.keys.answers import done, refused
 from tests.support.service import Service, Tenant
 
 MESSAGE = {"kind": "message", "payload": {"text": "a"}}
 
 
-@pytest.fixture(scope="module")
-def tenant(service: Service) -> Tenant:
-    return service.tenant()
-
-
-@pytest.fixture(scope="module")
-def api(tenant: Tenant) -> Iterator[httpx.Client]:
-    with tenant.client() as client:
-        yield client
-
-
-def _ok(answer: httpx.Response) -> dict[str, Any]:
-    assert answer.status_code in (200, 201), answer.text
-    made: dict[str, Any] = answer.json()
-    return made
-
-
 def _made(api: httpx.Client, **more: Any) -> dict[str, Any]:
-    return _ok(api.post("/v1/keys", json={"name": "a", "curve": "ed25519"} | more))
+    return done(api.post("/v1/keys", json={"name": "a", "curve": "ed25519"} | more))
 
 
 def _found(api: httpx.Client, **params: Any) -> list[str]:
-    return [each["id"] for each in _ok(api.get("/v1/keys", params=params))["items"]]
-
-
-def _refused(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["code"]
+    return [each["id"] for each in done(api.get("/v1/keys", params=params))["items"]]
 
 
 def test_keys_are_found_by_their_labels(api: httpx.Client) -> None:
@@ -54,18 +33,18 @@ def test_keys_are_found_by_their_labels(api: httpx.Client) -> None:
     assert _found(api, tag=[f"mark={mark}", "env=a=b"]) == [second["id"]]
     assert _found(api, **of_mark, curve="ed25519") == _found(api, alias=f"a-{mark}") == [first["id"]]
     assert _found(api, **of_mark, state="disabled") == _found(api, alias=mark) == []
-    page = _ok(api.get("/v1/keys", params=of_mark | {"limit": 1}))
+    page = done(api.get("/v1/keys", params=of_mark | {"limit": 1}))
     assert _found(api, **of_mark, cursor=page["next_cursor"]) == [second["id"]]
 
 
 def test_what_is_left_out_of_a_change_stays(api: httpx.Client, tenant: Tenant) -> None:
     key, alias = _made(api, tags={"a": "1"}), f"b-{uuid4().hex}"
     place = f"/v1/keys/{key['id']}"
-    assert _ok(api.patch(place, json={"alias": alias})) == key | {"alias": alias}
-    assert _ok(api.patch(place, json={"name": "b", "tags": {"b": "2"}}))["alias"] == alias
-    assert _ok(api.patch(place, json={})) == key | {"alias": alias, "name": "b", "tags": {"b": "2"}}
-    assert _ok(api.patch(place, json={"alias": None})) == _ok(api.get(place))
-    records = [each for each in _ok(api.get("/v1/audit/records"))["items"] if each["target"] == key["id"]]
+    assert done(api.patch(place, json={"alias": alias})) == key | {"alias": alias}
+    assert done(api.patch(place, json={"name": "b", "tags": {"b": "2"}}))["alias"] == alias
+    assert done(api.patch(place, json={})) == key | {"alias": alias, "name": "b", "tags": {"b": "2"}}
+    assert done(api.patch(place, json={"alias": None})) == done(api.get(place))
+    records = [each for each in done(api.get("/v1/audit/records"))["items"] if each["target"] == key["id"]]
     assert [each["action"] for each in records] == ["key.updated"] * 3, "what changes nothing is no act"
     assert records[0]["detail"] == {"alias": None}
     assert records[0]["actor"] == tenant.credentials["client_id"]
@@ -75,14 +54,14 @@ def test_one_live_key_has_an_alias(api: httpx.Client, service: Service) -> None:
     alias = f"c-{uuid4().hex}"
     first, other = _made(api, alias=alias), _made(api)
     taken = (409, "ALIAS_TAKEN")
-    assert _refused(api.patch(f"/v1/keys/{other['id']}", json={"alias": alias})) == taken
-    assert _refused(api.post("/v1/keys", json={"name": "a", "curve": "ed25519", "alias": alias})) == taken
-    assert _ok(api.patch(f"/v1/keys/{first['id']}", json={"alias": alias}))["alias"] == alias, "its own"
+    assert refused(api.patch(f"/v1/keys/{other['id']}", json={"alias": alias})) == taken
+    assert refused(api.post("/v1/keys", json={"name": "a", "curve": "ed25519", "alias": alias})) == taken
+    assert done(api.patch(f"/v1/keys/{first['id']}", json={"alias": alias}))["alias"] == alias, "its own"
     with service.tenant().client() as elsewhere:
         assert _made(elsewhere, alias=alias)["alias"] == alias
-        assert _refused(elsewhere.patch(f"/v1/keys/{first['id']}", json={"alias": None})) == (404, "KEY_NOT_FOUND")
-    assert _ok(api.patch(f"/v1/keys/{first['id']}", json={"alias": None}))["alias"] is None
-    assert _ok(api.patch(f"/v1/keys/{other['id']}", json={"alias": alias}))["alias"] == alias
+        assert refused(elsewhere.patch(f"/v1/keys/{first['id']}", json={"alias": None})) == (404, "KEY_NOT_FOUND")
+    assert done(api.patch(f"/v1/keys/{first['id']}", json={"alias": None}))["alias"] is None
+    assert done(api.patch(f"/v1/keys/{other['id']}", json={"alias": alias}))["alias"] == alias
 
 
 @pytest.mark.parametrize(
@@ -104,7 +83,7 @@ def test_one_live_key_has_an_alias(api: httpx.Client, service: Service) -> None:
 def test_labels_are_read_once_at_the_edge(api: httpx.Client, labels: dict[str, Any]) -> None:
     key = _made(api)
     assert api.patch(f"/v1/keys/{key['id']}", json=labels).status_code == 400
-    assert _ok(api.get(f"/v1/keys/{key['id']}")) == key
+    assert done(api.get(f"/v1/keys/{key['id']}")) == key
 
 
 @pytest.mark.parametrize(
@@ -117,9 +96,9 @@ def test_a_filter_that_fits_nothing_ever_is_refused(api: httpx.Client, only: dic
 def test_labels_take_a_scope(tenant: Tenant, api: httpx.Client) -> None:
     key = _made(api)
     with tenant.client(["keys:read", "keys:sign", "keys:create"]) as other:
-        assert _refused(other.patch(f"/v1/keys/{key['id']}", json={"name": "b"})) == (403, "SCOPE_MISSING")
+        assert refused(other.patch(f"/v1/keys/{key['id']}", json={"name": "b"})) == (403, "SCOPE_MISSING")
     with tenant.client(["keys:manage"]) as manager:
-        assert _ok(manager.patch(f"/v1/keys/{key['id']}", json={"name": "b"}))["name"] == "b"
+        assert done(manager.patch(f"/v1/keys/{key['id']}", json={"name": "b"}))["name"] == "b"
 
 
 def test_the_last_use_is_shown_of_what_was_done_and_not_of_what_was_refused(api: httpx.Client) -> None:
@@ -129,8 +108,8 @@ def test_the_last_use_is_shown_of_what_was_done_and_not_of_what_was_refused(api:
     assert api.post(f"/v1/keys/{signer['id']}/sign", json=digest).status_code in (403, 422)
     began = now()
     for path, body in ((f"{signer['id']}/sign", MESSAGE), (f"{secret['id']}/mac", {"data": "AA=="})):
-        _ok(api.post(f"/v1/keys/{path}", json=body))
-        _ok(api.post(f"/v1/keys/{path}", json=body))
+        done(api.post(f"/v1/keys/{path}", json=body))
+        done(api.post(f"/v1/keys/{path}", json=body))
     for key in (signer, secret):
-        listed = next(each for each in _ok(api.get("/v1/keys?limit=200"))["items"] if each["id"] == key["id"])
+        listed = next(each for each in done(api.get("/v1/keys?limit=200"))["items"] if each["id"] == key["id"])
         assert began <= datetime.fromisoformat(listed["last_used_at"]) <= now()

@@ -18,7 +18,7 @@ CHAIN_ID = 12227332
 TOKEN = EvmAddress(b"\x07" * 20)
 FRIEND = EvmAddress.from_public_key(PrivateKey(b"f" * 32).public_key.format(compressed=False))
 STRANGER = EvmAddress(b"\x09" * 20)
-POLICY = {
+POLICY: dict[str, Any] = {
     "kinds": ["evm-transaction", "typed-data"],
     "networks": [{"chain": "neo-x", "number": CHAIN_ID}],
     "assets": {

@@ -41,7 +41,7 @@ N3_MAGIC = 894710606
 MESSAGE = {"kind": "message", "payload": {"text": "m"}}
 DIGEST = {"kind": "digest", "payload": {"hex": "00" * 32}}
 GOVERNED = POLICY | {"approvers": {"ann": approver(ANN), "bob": approver(BOB)}, "change": {"threshold": 2}}
-PAYOUT: dict[str, Any] = POLICY["rules"][0]  # type: ignore[assignment, index]
+PAYOUT: dict[str, Any] = POLICY["rules"][0]
 FIXED = "nobody who may change it"
 TWO_CHANGE_IT = "it takes 2 of ann, bob to change this key's"
 

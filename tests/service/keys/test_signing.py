@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -26,17 +25,6 @@ from tests.support.service import Service, Tenant
 
 HALF_OF_P256 = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551 // 2
 DIGEST = hashlib.sha256(b"something").digest()
-
-
-@pytest.fixture(scope="module")
-def tenant(service: Service) -> Tenant:
-    return service.tenant()
-
-
-@pytest.fixture(scope="module")
-def api(tenant: Tenant) -> Iterator[httpx.Client]:
-    with tenant.client() as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

@@ -49,10 +49,9 @@ class Approvals:
         policy, approval, now = policy_in(key.policy), request.approval, int(self._now())
         if policy.change is None:
             return
-        if approval is not None and not now < approval.expires_at <= now + EXPIRES_SECONDS_MAX:
-            raise Refusal("APPROVALS_EXPIRED", "The approvals have expired, or are for longer than 30 days: sign anew.")
         by: frozenset[str] = frozenset()
         if approval is not None:
+            insist_on_unexpired(approval.expires_at, now)
             signed = Unfreezing(
                 cluster=self._cluster,
                 tenant=UUID(bytes=request.name.tenant),
@@ -68,3 +67,13 @@ class Approvals:
                 f"It takes the signatures of {policy.change.threshold} of {', '.join(sorted(policy.approvers))} to "
                 f"unfreeze this key; signed: {', '.join(sorted(by)) or 'nobody'}. `nsl keys approve-unfreeze` signs.",
             )
+
+
+def insist_on_unexpired(expires_at: int, now: int) -> None:
+    """Raises Refusal: ``APPROVALS_EXPIRED``, also for those that would be good for too long."""
+    if not now < expires_at <= now + EXPIRES_SECONDS_MAX:
+        raise Refusal(
+            "APPROVALS_EXPIRED",
+            f"The approvals expire at {expires_at}, and by the enclave's clock it is {now}: they have to expire later, "
+            f"and within {EXPIRES_SECONDS_MAX} seconds (30 days). Let the approvers sign anew.",
+        )

@@ -6,6 +6,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from nsl_enclave.kernel.errors import Refusal
+from nsl_enclave.kme.approvals import insist_on_unexpired
 from nsl_enclave.kme.leaves import Leaves
 from nsl_enclave.kme.portable import policy_in
 from nsl_enclave.kme.wrapping import KeySecret, Opened, Wrapping
@@ -13,7 +14,7 @@ from nsl_protocol.enclave.fields import WRAPPED_BYTES_MAX
 from nsl_protocol.enclave.lifecycle import KeyState
 from nsl_protocol.enclave.policies import ChangePolicy, PolicyChanged, SettlePolicy
 from nsl_protocol.enclave.wrapped import KeyName
-from nsl_protocol.policy.changing import EXPIRES_SECONDS_MAX, PolicyChange, approved_by
+from nsl_protocol.policy.changing import PolicyChange, approved_by
 from nsl_protocol.policy.document import Policy
 
 _NO_POLICY = b""
@@ -48,12 +49,7 @@ class Governing:
                 "This key's policy names nobody who may change it, so it stays as it is: make another key, with "
                 "approvers and change in its policy.",
             )
-        if not now < request.expires_at <= now + EXPIRES_SECONDS_MAX:
-            raise Refusal(
-                "APPROVALS_EXPIRED",
-                f"The approvals expire at {request.expires_at}, and by the enclave's clock it is {now}: they have to "
-                f"expire later, and within {EXPIRES_SECONDS_MAX} seconds (30 days). Let the approvers sign anew.",
-            )
+        insist_on_unexpired(request.expires_at, now)
         signed = PolicyChange(
             cluster=self._cluster,
             tenant=UUID(bytes=request.name.tenant),

@@ -1,6 +1,5 @@
 """``nsl approvals``: approvals of single signatures. An approver reads and signs on his own machine."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +8,7 @@ import typer
 from nsl.cli.connection import AsJson, Credentials, connect, key_of
 from nsl.cli.keys import KindOption, payload_of
 from nsl.cli.output import explained, fail, show_list, show_record
+from nsl.cli.policy_changes import ApproverName, KeyFile, secret_in, signing
 
 if TYPE_CHECKING:
     from nsl_client import Client
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Approvals of signatures: ask, list, read, approve, reject, revoke.")
 ApprovalId = Annotated[str, typer.Argument(help="The approval's id.")]
-ApproverName = Annotated[str, typer.Option(help="Your name among the policy's approvers.")]
-KeyFile = Annotated[Path, typer.Option(help="Your private key, as `nsl policy approver-key` wrote it.")]
 
 
 @app.command()
@@ -114,11 +112,8 @@ def _decide(approval_id: str, name: str, key: Path, credentials: Path | None, *,
     with explained(), connect(credentials) as client:
         approval = client.approvals.get(approval_id)
         typer.echo(f"it would {_read(client, approval)}", err=True)
-        try:
-            secret = bytes.fromhex(json.loads(key.read_bytes())["private_key"])
-        except (OSError, ValueError, KeyError, TypeError):
-            fail(f"{key} holds no approver's key: `nsl policy approver-key` makes one.")
-        signature = sign_decision(approval, secret, reject=reject)
+        with signing():
+            signature = sign_decision(approval, secret_in(key), reject=reject)
         decided = client.approvals.decide(approval_id, name, "reject" if reject else "approve", signature)
         show_record(decided, as_json=as_json)
 

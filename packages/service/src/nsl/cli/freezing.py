@@ -1,6 +1,5 @@
 """``nsl keys`` for the emergency stop of a key, and for lifting it."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -8,10 +7,17 @@ from typing import Annotated
 import typer
 
 from nsl.cli.connection import AsJson, Credentials, KeyId, connect, key_of
-from nsl.cli.output import explained, fail, show_record
-from nsl.cli.policy_changes import approvals_in
-from nsl.kit.clock import unix_seconds
-from nsl_protocol.enclave.lifecycle import DAY_SECONDS
+from nsl.cli.output import explained, show_record
+from nsl.cli.policy_changes import (
+    ApproverName,
+    ExpiresAt,
+    KeyFile,
+    TenantId,
+    approvals_expire,
+    approvals_in,
+    secret_in,
+    signing,
+)
 
 
 def freeze(key_id: KeyId, credentials: Credentials = None, as_json: AsJson = False) -> None:
@@ -47,12 +53,10 @@ def unfreeze(
 
 def approve_unfreeze(
     key_id: KeyId,
-    name: Annotated[str, typer.Option(help="Your name among the policy's approvers.")],
-    key: Annotated[Path, typer.Option(help="Your private key, as `nsl policy approver-key` wrote it.")],
-    expires_at: Annotated[
-        int | None, typer.Option(help="Unix seconds; all approvers sign the same. Default: in 7 days, printed.")
-    ] = None,
-    tenant: Annotated[str | None, typer.Option(help="The tenant's id. Default: that of the credentials.")] = None,
+    name: ApproverName,
+    key: KeyFile,
+    expires_at: ExpiresAt = None,
+    tenant: TenantId = None,
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
@@ -65,14 +69,10 @@ def approve_unfreeze(
 
     with explained(), connect(credentials) as client:
         frozen = client.keys.get(key_of(client, key_id))
-        until = expires_at or unix_seconds() + 7 * DAY_SECONDS
-        try:
-            statement = unfreezing(
-                frozen, tenant or tenant_of(credentials), client.keys.policy(frozen.id), expires_at=until
-            )
-            signature = approve(statement, bytes.fromhex(json.loads(key.read_bytes())["private_key"]))
-        except (ValueError, KeyError, TypeError, OSError) as error:
-            fail(f"Not signed: {error}")
+        policy, until = client.keys.policy(frozen.id), expires_at or approvals_expire()
+        with signing():
+            statement = unfreezing(frozen, tenant or tenant_of(credentials), policy, expires_at=until)
+            signature = approve(statement, secret_in(key))
         show_record({"name": name, "signature": signature, "expires_at": until}, as_json=as_json)
 
 

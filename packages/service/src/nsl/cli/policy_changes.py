@@ -1,7 +1,8 @@
 """``nsl policy`` for policies that change: whoever may change one signs on his own machine."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,11 +13,17 @@ from nsl.cli.enclave_connection import not_there
 from nsl.cli.output import explained, fail, show_list, show_record
 from nsl.cli.policy_files import read_document
 from nsl.kit.clock import unix_seconds
+from nsl_protocol.enclave.lifecycle import DAY_SECONDS
 
 if TYPE_CHECKING:
     from nsl_client import KeyPolicy
 
-DAY_SECONDS = 86_400
+ApproverName = Annotated[str, typer.Option(help="Your name among the policy's approvers.")]
+KeyFile = Annotated[Path, typer.Option(help="Your private key, as `nsl policy approver-key` wrote it.")]
+ExpiresAt = Annotated[
+    int | None, typer.Option(help="Unix seconds; all approvers sign the same. Default: in 7 days, printed.")
+]
+TenantId = Annotated[str | None, typer.Option(help="The tenant's id. Default: that of the credentials.")]
 PolicyFile = Annotated[Path, typer.Argument(help="The policy that is to hold, as JSON.")]
 
 
@@ -44,12 +51,10 @@ def approver_key(
 def approve(
     key_id: KeyId,
     file: PolicyFile,
-    name: Annotated[str, typer.Option(help="Your name among the present policy's approvers.")],
-    key: Annotated[Path, typer.Option(help="Your private key, as `nsl policy approver-key` wrote it.")],
-    expires_at: Annotated[
-        int | None, typer.Option(help="Unix seconds; all approvers sign the same. Default: in 7 days, printed.")
-    ] = None,
-    tenant: Annotated[str | None, typer.Option(help="The tenant's id. Default: that of the credentials.")] = None,
+    name: ApproverName,
+    key: KeyFile,
+    expires_at: ExpiresAt = None,
+    tenant: TenantId = None,
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
@@ -63,13 +68,11 @@ def approve(
     with explained(), connect(credentials) as client:
         key_id = key_of(client, key_id)
         present, document = client.keys.policy(key_id), read_document(file)
-        until = expires_at or unix_seconds() + 7 * DAY_SECONDS
+        until = expires_at or approvals_expire()
         _show_change(present, document)
-        try:
+        with signing():
             change = policy_change(key_id, tenant or tenant_of(credentials), present, document, expires_at=until)
-            signature = approve(change, bytes.fromhex(json.loads(key.read_bytes())["private_key"]))
-        except (ValueError, KeyError, TypeError, OSError) as error:
-            fail(f"Not signed: {error}")
+            signature = approve(change, secret_in(key))
         show_record({"name": name, "signature": signature, "to": change.to, "expires_at": until}, as_json=as_json)
 
 
@@ -135,6 +138,28 @@ COMMANDS: dict[str, Callable[..., None]] = {
 def _show_change(present: "KeyPolicy", document: dict[str, Any]) -> None:
     typer.echo(f"holds now, number {present.number}:\n{json.dumps(present.policy, indent=2)}", err=True)
     typer.echo(f"is to hold:\n{json.dumps(document, indent=2)}", err=True)
+
+
+def approvals_expire() -> int:
+    """When what approvers sign now does, Unix seconds, where they name no other time."""
+    return unix_seconds() + 7 * DAY_SECONDS
+
+
+def secret_in(file: Path) -> bytes:
+    """The private key that ``nsl policy approver-key`` wrote there."""
+    try:
+        return bytes.fromhex(json.loads(file.read_bytes())["private_key"])
+    except (OSError, ValueError, KeyError, TypeError):
+        fail(f"{file} holds no approver's key: `nsl policy approver-key` makes one.")
+
+
+@contextmanager
+def signing() -> Iterator[None]:
+    """What is not signed, because of what it is or the key, says so."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError) as error:
+        fail(f"Not signed: {error}")
 
 
 def approvals_in(files: list[Path]) -> tuple[int, dict[str, str]]:

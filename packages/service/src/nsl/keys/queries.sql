@@ -99,7 +99,8 @@ WITH taken AS (
 ), stored AS (
     UPDATE key_versions v SET wrapped = t.wrapped FROM taken t WHERE v.key_id = t.key_id AND v.version = t.version
 )
-UPDATE keys k SET state = t.state, alias = CASE t.state WHEN 'destroyed' THEN NULL ELSE k.alias END, destroys_at = t.destroys_at, frozen_at = t.frozen_at, policy = t.policy::jsonb,
+UPDATE keys k SET state = t.state, alias = CASE t.state WHEN 'destroyed' THEN NULL ELSE k.alias END,
+    destroys_at = t.destroys_at, frozen_at = t.frozen_at, policy = t.policy::jsonb,
     policy_number = t.policy_number, next_policy = t.next_policy::jsonb, next_policy_at = t.next_policy_at
 FROM taken t WHERE k.id = t.key_id
 

@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from nsl.identity.model import Caller, Requires, Scope
 from nsl.identity.service import Note
+from nsl.keys.api.lifecycle import changed
 from nsl.keys.api.views import IdempotencyKey, KeysOf, KeyView, Once, view, viewed
 from nsl.keys.errors import TenantMismatch
 from nsl.keys.service import Freezing
@@ -63,10 +64,7 @@ async def freeze_key(
     key_id: FromPath[UUID],
     idempotency_key: IdempotencyKey = None,
 ) -> KeyView:
-    async def act(note: Note[KeyView]) -> KeyView:
-        return view(await keys.change(caller, key_id, KeyChange.FREEZE, note=viewed(note)))
-
-    return await idempotency.once(caller, idempotency_key, ("freezeKey", key_id), KeyView, act)
+    return await changed(caller, keys, idempotency, idempotency_key, key_id, KeyChange.FREEZE)
 
 
 @post(

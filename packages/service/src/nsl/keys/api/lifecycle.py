@@ -10,8 +10,9 @@ from litestar.status_codes import HTTP_200_OK
 from msgspec import Meta
 
 from nsl.identity.model import Caller, Requires, Scope
-from nsl.identity.service import Note
+from nsl.identity.service import Idempotency, Note
 from nsl.keys.api.views import IdempotencyKey, KeysOf, KeyView, Once, view, viewed
+from nsl.keys.service import Keys
 from nsl_protocol.enclave.lifecycle import DAY_SECONDS, KeyChange
 
 WAIT_DAYS = 30
@@ -21,6 +22,17 @@ class DestroyKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``wait_days``: how long it can be undone."""
 
     wait_days: Annotated[int, Meta(ge=7, le=365)] = WAIT_DAYS
+
+
+async def changed(
+    caller: Caller, keys: Keys, idempotency: Idempotency, idempotency_key: str | None, key_id: UUID, change: KeyChange
+) -> KeyView:
+    """A key after a change that nothing more is said about; once for each ``Idempotency-Key``."""
+
+    async def act(note: Note[KeyView]) -> KeyView:
+        return view(await keys.change(caller, key_id, change, note=viewed(note)))
+
+    return await idempotency.once(caller, idempotency_key, (f"{change}Key", key_id), KeyView, act)
 
 
 @post(
@@ -37,10 +49,7 @@ async def disable_key(
     key_id: FromPath[UUID],
     idempotency_key: IdempotencyKey = None,
 ) -> KeyView:
-    async def act(note: Note[KeyView]) -> KeyView:
-        return view(await keys.change(caller, key_id, KeyChange.DISABLE, note=viewed(note)))
-
-    return await idempotency.once(caller, idempotency_key, ("disableKey", key_id), KeyView, act)
+    return await changed(caller, keys, idempotency, idempotency_key, key_id, KeyChange.DISABLE)
 
 
 @post(
@@ -57,10 +66,7 @@ async def enable_key(
     key_id: FromPath[UUID],
     idempotency_key: IdempotencyKey = None,
 ) -> KeyView:
-    async def act(note: Note[KeyView]) -> KeyView:
-        return view(await keys.change(caller, key_id, KeyChange.ENABLE, note=viewed(note)))
-
-    return await idempotency.once(caller, idempotency_key, ("enableKey", key_id), KeyView, act)
+    return await changed(caller, keys, idempotency, idempotency_key, key_id, KeyChange.ENABLE)
 
 
 @post(

@@ -67,8 +67,7 @@ class KeyView(msgspec.Struct, frozen=True):
     ``destroys_at``: when a key that is destroying is destroyed; until then `enable` undoes it.
     ``origin``: generated (in the enclave) or imported. ``exportable`` and to whom was fixed when the key was made. The
     enclave has both sealed with the key: `GET /v1/keys/{id}/attestation` proves it.
-    ``alias`` and ``tags`` are the tenant's own. ``last_used_at``: its last use
-    came within the minute after that.
+    ``alias`` and ``tags`` are the tenant's own. ``last_used_at``: its last use came within the minute after that.
     """
 
     id: UUID

@@ -10,7 +10,6 @@ from nsl.keys import store
 from nsl.keys.errors import AliasTaken
 from nsl.keys.model import KeyFilter
 from nsl.kit.db import Database
-from nsl_protocol.enclave.lifecycle import KeyState
 
 
 async def insist_on_free(database: Database, tenant: UUID, alias: str | None) -> None:
@@ -18,8 +17,8 @@ async def insist_on_free(database: Database, tenant: UUID, alias: str | None) ->
     if alias is None:
         return
     async with database.transaction(tenant) as connection:
-        found = await store.page(connection, tenant, KeyFilter(alias=alias), after=None, limit=2)
-    if any(each.state is not KeyState.DESTROYED for each in found):
+        found = await store.page(connection, tenant, KeyFilter(alias=alias), after=None, limit=1)
+    if found:
         raise _taken(alias)
 
 
