@@ -70,6 +70,8 @@ def approve_unfreeze(
     with explained(), connect(credentials) as client:
         frozen = client.keys.get(key_of(client, key_id))
         policy, until = client.keys.policy(frozen.id), expires_at or approvals_expire()
+        # an alias is the service's word for a key: the id is what is signed
+        typer.echo(f"it would unfreeze key {frozen.id} ({frozen.name}), frozen at {frozen.frozen_at}", err=True)
         with signing():
             statement = unfreezing(frozen, tenant or tenant_of(credentials), policy, expires_at=until)
             signature = approve(statement, secret_in(key))
