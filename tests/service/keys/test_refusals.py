@@ -234,7 +234,7 @@ CASES: dict[str, list[tuple[Provoke, int, str, tuple[str, ...]]]] = {
     ],
     "APPROVALS_EXPIRED": [
         (lambda user: user.changes(GOVERNED, POLICY, ANN, BOB, expires_at=int(time.time()) - 5), 422, "",
-         (f"expire at {str(int(time.time()))[:6]}", "it is 1", "sign anew")),
+         ("approvals expire at 1", "clock it is 1", "sign anew")),
     ],
     "POLICIES_TOO_LONG": [
         (lambda user: user.changes(large(1), large(100), ANN, BOB), 422, "", ("too long together", "shorten", "bytes")),
