@@ -178,6 +178,8 @@ CALLS: dict[str, Call] = {
     "macBatch": Call(HMAC, {"items": [{"data": "eA=="}]}, own=True),
     "verifyMac": Call(HMAC, {"data": "eA==", "mac": "00" * 20 + "AAA="}, own=True),
     "updateKey": Call({"key_id": lambda w: w.key()}, {"tags": {"a": "b"}}, own=True),
+    "makeAddresses": Call({"key_id": lambda w: w.key()}, {"count": 1}, own=True),
+    "listAddresses": Call({"key_id": lambda w: w.key()}, own=True),
     "freezeKey": Call({"key_id": lambda w: w.key()}, own=True),
     "unfreezeKey": Call({"key_id": lambda w: w.key()}, {}, own=True),
     "freezeTenant": Call(body=lambda _: {"tenant_id": str(uuid4())}, reached=422),

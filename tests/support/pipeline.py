@@ -21,7 +21,7 @@ from nsl.cli.up.supervisor import Supervisor
 from nsl.identity.model import DEFAULT_PLAN, Caller
 from nsl.identity.service import Revocations, Tenancy
 from nsl.keys.model import Key, Labels, Usage
-from nsl.keys.service import Keys, Lifecycle
+from nsl.keys.service import DepositAddresses, Keys, Lifecycle
 from nsl.kit import migrate
 from nsl.kit.db import Database
 from nsl.kit.replicas import LocalBus
@@ -134,7 +134,7 @@ async def pipeline_stand(directory: Path) -> AsyncIterator[Stand]:
             database=app,
             worker=worker,
             tenant=tenant,
-            transactions=Transactions(app, chains, Ledger(chains), keys),
+            transactions=Transactions(app, chains, Ledger(chains), keys, DepositAddresses(app, keys, enclave)),
             pipelines={name: Pipeline(worker, chain, enclave) for name, chain in chains.items()},
             payers=payers,
         )

@@ -30,7 +30,7 @@ COMMANDS = [
     ("keys", "create"), ("keys", "list"), ("keys", "get"), ("keys", "sign"),
     ("keys", "verify"), ("keys", "encrypt"), ("keys", "decrypt"),
     ("keys", "data-key"), ("keys", "mac"), ("keys", "verify-mac"),
-    ("keys", "update"), ("keys", "freeze"), ("keys", "unfreeze"), ("keys", "approve-unfreeze"),
+    ("keys", "update"), ("keys", "make-addresses"), ("keys", "addresses"), ("keys", "xpub"), ("keys", "freeze"), ("keys", "unfreeze"), ("keys", "approve-unfreeze"),
     ("keys", "freeze-all"), ("keys", "unfreeze-all"),
     ("keys", "disable"), ("keys", "enable"), ("keys", "destroy"), ("keys", "policy"), ("keys", "evaluate"),
     ("keys", "import"), ("keys", "export"), ("keys", "open-export"), ("keys", "export-recipient"),

@@ -34,7 +34,10 @@ class Decision(msgspec.Struct, frozen=True):
 
 
 class Approval(msgspec.Struct, frozen=True):
-    """``request``: what is to be signed, hex; ``meaning``: as the layer reads it, which ``read`` does itself."""
+    """``request``: what is to be signed, hex; ``meaning``: as the layer reads it, which ``read`` does itself.
+
+    ``public_key``: whose signature it is about: the key's, or that of a deposit address below it.
+    """
 
     id: str
     key_id: str
@@ -48,6 +51,7 @@ class Approval(msgspec.Struct, frozen=True):
     requested_by: str
     requested_at: datetime
     expires_at: datetime
+    public_key: str
 
 
 def ask(
@@ -56,11 +60,18 @@ def ask(
     payload: Mapping[str, Any],
     *,
     network: int | None = None,
+    address_index: int | None = None,
     expires_in_seconds: int | None = None,
     idempotency_key: str | None = None,
 ) -> Call[Approval]:
     """Ask for the approval of a signature; then sign with ``approval_id``."""
-    body = {"kind": kind, "payload": dict(payload), "network": network, "expires_in_seconds": expires_in_seconds}
+    body = {
+        "kind": kind,
+        "payload": dict(payload),
+        "network": network,
+        "address_index": address_index,
+        "expires_in_seconds": expires_in_seconds,
+    }
     path = f"/v1/keys/{quote(key_id, safe='')}/approvals"
     given = {name: value for name, value in body.items() if value is not None}
     return Call("POST", path, Approval, given, idempotency_key=idempotency_key or fresh_key())

@@ -12,7 +12,6 @@ from nsl_client.clock import fresh_key
 from nsl_client.model import (
     AuditRecord,
     Balance,
-    BatchResult,
     Block,
     Chain,
     ClientInfo,
@@ -31,8 +30,6 @@ from nsl_client.model import (
     Mined,
     Page,
     RecordProof,
-    Signature,
-    SignatureVerdict,
     Tenant,
     Transaction,
     TreeHead,
@@ -75,7 +72,7 @@ class Call[T]:
         return self.method in ("GET", "PUT") or self.repeats or self.idempotency_key is not None
 
 
-def _without_none(**values: Any) -> dict[str, Any]:
+def without_none(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
@@ -93,7 +90,7 @@ def create_tenant(
     name: str, *, plan: Mapping[str, int] | None = None, idempotency_key: str | None = None
 ) -> Call[Tenant]:
     """Make a tenant (platform administrators). ``plan``: requests_per_minute, key_requests_per_minute."""
-    body = _without_none(name=name, plan=plan)
+    body = without_none(name=name, plan=plan)
     return Call("POST", "/v1/tenants", Tenant, body, idempotency_key=idempotency_key or fresh_key())
 
 
@@ -105,18 +102,18 @@ def set_plan(tenant_id: str, *, requests_per_minute: int, key_requests_per_minut
 
 def list_tenants(*, limit: int | None = None, cursor: str | None = None) -> Call[Page[Tenant]]:
     """A page of tenants."""
-    return Call("GET", "/v1/tenants", Page[Tenant], query=_without_none(limit=limit, cursor=cursor))
+    return Call("GET", "/v1/tenants", Page[Tenant], query=without_none(limit=limit, cursor=cursor))
 
 
 def create_client(name: str, scopes: Sequence[str], *, tenant_id: str | None = None) -> Call[ClientSecret]:
     """Make a client. Its secret is in this answer and nowhere else, so the call is not repeated by itself."""
-    body = _without_none(name=name, scopes=list(scopes), tenant_id=tenant_id)
+    body = without_none(name=name, scopes=list(scopes), tenant_id=tenant_id)
     return Call("POST", "/v1/clients", ClientSecret, body)
 
 
 def list_clients(*, limit: int | None = None, cursor: str | None = None) -> Call[Page[ClientInfo]]:
     """A page of the tenant's clients."""
-    return Call("GET", "/v1/clients", Page[ClientInfo], query=_without_none(limit=limit, cursor=cursor))
+    return Call("GET", "/v1/clients", Page[ClientInfo], query=without_none(limit=limit, cursor=cursor))
 
 
 def create_key(
@@ -137,8 +134,8 @@ def create_key(
 
     ``export_recipients``: X25519 public keys (hex) that it may ever be exported to; none: it never leaves the enclave.
     """
-    body = _without_none(name=name, curve=curve, usages=list(usages), policy=policy, rotation_days=rotation_days)
-    body |= _without_none(alias=alias, tags=tags)
+    body = without_none(name=name, curve=curve, usages=list(usages), policy=policy, rotation_days=rotation_days)
+    body |= without_none(alias=alias, tags=tags)
     if export_recipients:
         body |= {"exportable": True, "export_recipients": list(export_recipients)}
     return Call("POST", "/v1/keys", Key, body, idempotency_key=idempotency_key or fresh_key())
@@ -178,7 +175,7 @@ def evaluate_policy(
     key_id: str, kind: str, payload: Mapping[str, Any], *, network: int | None = None
 ) -> Call[Evaluation]:
     """What the enclave would say to a request to sign, and what would change it. Nothing is signed."""
-    body = _without_none(kind=kind, payload=dict(payload), network=network)
+    body = without_none(kind=kind, payload=dict(payload), network=network)
     return Call("POST", f"/v1/keys/{quote(key_id, safe='')}/policy/evaluate", Evaluation, body, repeats=True)
 
 
@@ -192,7 +189,7 @@ def list_keys(
     cursor: str | None = None,
 ) -> Call[Page[Key]]:
     """A page of the tenant's keys. ``tags``: each ``name=value``, or ``name`` with any value; all of them fit."""
-    query = _without_none(alias=alias, tag=list(tags) or None, curve=curve, state=state, limit=limit, cursor=cursor)
+    query = without_none(alias=alias, tag=list(tags) or None, curve=curve, state=state, limit=limit, cursor=cursor)
     return Call("GET", "/v1/keys", Page[Key], query=query)
 
 
@@ -226,7 +223,7 @@ def enable_key(key_id: str, *, idempotency_key: str | None = None) -> Call[Key]:
 
 def destroy_key(key_id: str, *, wait_days: int | None = None, idempotency_key: str | None = None) -> Call[Key]:
     """Let a key sign nothing from now on, and destroy it after 7 to 365 days, 30 unless said otherwise."""
-    return _change_key(key_id, "destroy", _without_none(wait_days=wait_days), idempotency_key)
+    return _change_key(key_id, "destroy", without_none(wait_days=wait_days), idempotency_key)
 
 
 def _change_key(key_id: str, change: str, body: dict[str, Any] | None, idempotency_key: str | None) -> Call[Key]:
@@ -254,42 +251,6 @@ def get_key_attestation(key_id: str, nonce: bytes | None = None) -> Call[KeyAtte
     """What the enclave says of a key, over your 32-byte nonce; ``nsl_client.attestation`` verifies it."""
     query = {} if nonce is None else {"nonce": nonce.hex()}
     return Call("GET", f"/v1/keys/{quote(key_id, safe='')}/attestation", KeyAttestation, query=query)
-
-
-def sign(
-    key_id: str,
-    kind: str,
-    payload: Mapping[str, Any],
-    *,
-    network: int | None = None,
-    approval_id: str | None = None,
-) -> Call[Signature]:
-    """Sign. ``kind``: message, digest, n3-transaction, evm-transaction or typed-data; ``payload`` as the API says.
-
-    ``approval_id``: of the approval of exactly this, where the key's policy asks for one.
-    """
-    body = _without_none(kind=kind, payload=dict(payload), network=network, approval_id=approval_id)
-    return Call("POST", f"/v1/keys/{quote(key_id, safe='')}/sign", Signature, body, idempotency_key=fresh_key())
-
-
-def verify(
-    key_id: str,
-    kind: str,
-    payload: Mapping[str, Any],
-    signature: str,
-    *,
-    network: int | None = None,
-    salt: str | None = None,
-) -> Call[SignatureVerdict]:
-    """Whether a signature (hex) is this key's over exactly that. ``salt``: as ``sign`` answered it."""
-    body = _without_none(kind=kind, payload=dict(payload), network=network, signature=signature, salt=salt)
-    return Call("POST", f"/v1/keys/{quote(key_id, safe='')}/verify", SignatureVerdict, body, repeats=True)
-
-
-def sign_batch(key_id: str, items: Sequence[Mapping[str, Any]]) -> Call[Page[BatchResult]]:
-    """Up to 256 signatures in one call, each answered on its own."""
-    path = f"/v1/keys/{quote(key_id, safe='')}/sign-batch"
-    return Call("POST", path, Page[BatchResult], {"items": list(items)}, idempotency_key=fresh_key())
 
 
 def list_chains() -> Call[Page[Chain]]:
@@ -342,7 +303,7 @@ def list_records(
     *, action: str | None = None, actor: str | None = None, limit: int | None = None, cursor: str | None = None
 ) -> Call[Page[AuditRecord]]:
     """A page of what was done in the tenant, newest first."""
-    query = _without_none(action=action, actor=actor, limit=limit, cursor=cursor)
+    query = without_none(action=action, actor=actor, limit=limit, cursor=cursor)
     return Call("GET", "/v1/audit/records", Page[AuditRecord], query=query)
 
 
@@ -353,7 +314,7 @@ def get_proof(record_id: str) -> Call[RecordProof]:
 
 def list_leaves(*, limit: int | None = None, cursor: str | None = None) -> Call[Page[Leaf]]:
     """A page of the audit log itself, of all tenants, from index ``cursor`` on: for the platform's auditors."""
-    return Call("GET", "/v1/audit/leaves", Page[Leaf], query=_without_none(limit=limit, cursor=cursor))
+    return Call("GET", "/v1/audit/leaves", Page[Leaf], query=without_none(limit=limit, cursor=cursor))
 
 
 def get_receipt(receipt_id: str) -> Call[Receipt]:
@@ -373,9 +334,13 @@ def create_transfer(
     amount: str,
     valid_for_seconds: int | None = None,
     idempotency_key: str | None = None,
+    address_index: int | None = None,
 ) -> Call[Transaction]:
-    """Send tokens. With your own ``idempotency_key`` the same transfer is made once, also after your process died."""
-    body = _without_none(
+    """Send tokens. With your own ``idempotency_key`` the same transfer is made once, also after your process died.
+
+    ``address_index``: from that deposit address below the key.
+    """
+    body = without_none(
         kind="transfer",
         chain=chain,
         from_key=from_key,
@@ -383,6 +348,7 @@ def create_transfer(
         to=to,
         amount=amount,
         valid_for_seconds=valid_for_seconds,
+        address_index=address_index,
     )
     return Call("POST", "/v1/transactions", Transaction, body, idempotency_key=idempotency_key or fresh_key())
 
@@ -396,5 +362,5 @@ def list_transactions(
     *, state: str | None = None, chain: ChainName | None = None, limit: int | None = None, cursor: str | None = None
 ) -> Call[Page[Transaction]]:
     """A page of the tenant's transactions, newest first."""
-    query = _without_none(state=state, chain=chain, limit=limit, cursor=cursor)
+    query = without_none(state=state, chain=chain, limit=limit, cursor=cursor)
     return Call("GET", "/v1/transactions", Page[Transaction], query=query)

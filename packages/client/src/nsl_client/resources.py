@@ -3,7 +3,7 @@
 from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, Protocol
 
-from nsl_client import approvals, calls, freezing, secret_keys
+from nsl_client import addresses, approvals, calls, freezing, secret_keys, signing
 from nsl_client.calls import Call
 
 
@@ -80,9 +80,11 @@ class Keys(_Resource):
     import_key = _method(calls.import_key)
     export = _method(calls.export_key)
     attestation = _method(calls.get_key_attestation)
-    sign = _method(calls.sign)
-    sign_batch = _method(calls.sign_batch)
-    verify = _method(calls.verify)
+    sign = _method(signing.sign)
+    sign_batch = _method(signing.sign_batch)
+    verify = _method(signing.verify)
+    make_addresses = _method(addresses.make_addresses)
+    addresses = _method(addresses.list_addresses)
     encrypt = _method(secret_keys.encrypt)
     decrypt = _method(secret_keys.decrypt)
     generate_data_key = _method(secret_keys.generate_data_key)
@@ -159,9 +161,11 @@ class AsyncKeys(_AsyncResource):
     import_key = _async_method(calls.import_key)
     export = _async_method(calls.export_key)
     attestation = _async_method(calls.get_key_attestation)
-    sign = _async_method(calls.sign)
-    sign_batch = _async_method(calls.sign_batch)
-    verify = _async_method(calls.verify)
+    sign = _async_method(signing.sign)
+    sign_batch = _async_method(signing.sign_batch)
+    verify = _async_method(signing.verify)
+    make_addresses = _async_method(addresses.make_addresses)
+    addresses = _async_method(addresses.list_addresses)
     encrypt = _async_method(secret_keys.encrypt)
     decrypt = _async_method(secret_keys.decrypt)
     generate_data_key = _async_method(secret_keys.generate_data_key)

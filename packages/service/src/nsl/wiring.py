@@ -42,7 +42,7 @@ from nsl.identity.service import (
     break_glass,
 )
 from nsl.keys.jobs import KeyLives
-from nsl.keys.service import Approving, Freezing, Governing, Keys, Lifecycle, PortableKeys, SecretKeys
+from nsl.keys.service import Approving, DepositAddresses, Freezing, Governing, Keys, Lifecycle, PortableKeys, SecretKeys
 from nsl.kit.db import Database
 from nsl.kit.limits import Limiter, LocalLimiter
 from nsl.kit.replicas import Attempts, Bus, LocalAttempts, LocalBus, LocalSingleUse, SingleUse
@@ -113,6 +113,7 @@ async def api(settings: Settings) -> AsyncIterator[Application]:
     ):
         lifecycle = Lifecycle(database, enclave)
         keys = Keys(database, enclave, lifecycle)
+        addresses = DepositAddresses(database, keys, enclave)
         ledger = Ledger(found)
         dependencies = {"database": Dependency(database.check, True), "kme": Dependency(enclave.check, True)}
         dependencies["attestation"] = Dependency(enclaves.check, False)
@@ -122,13 +123,14 @@ async def api(settings: Settings) -> AsyncIterator[Application]:
         revocations = Revocations(database, common.bus)
         services = {
             "keys": keys,
+            "addresses": addresses,
             "portable": PortableKeys(database, enclave, lifecycle),
             "secrets": SecretKeys(keys, enclave),
             "governing": Governing(database, enclave, lifecycle, keys),
             "freezing": Freezing(database, lifecycle),
-            "approving": Approving(database, keys, enclave.cluster),
+            "approving": Approving(database, keys, addresses, enclave.cluster),
             "ledger": ledger,
-            "transactions": Transactions(database, found, ledger, keys),
+            "transactions": Transactions(database, found, ledger, keys, addresses),
             "attestation": _attestation(settings),
             "enclaves": enclaves,
             "audit_log": Log(database),

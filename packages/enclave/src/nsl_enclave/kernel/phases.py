@@ -14,6 +14,7 @@ from nsl_protocol.enclave.agreement import (
     Show,
     TakeLease,
 )
+from nsl_protocol.enclave.below import DeriveKeys
 from nsl_protocol.enclave.evaluation import Evaluate
 from nsl_protocol.enclave.fields import Message
 from nsl_protocol.enclave.ledger import LeaseWindows, ReturnWindows
@@ -85,6 +86,7 @@ _WORK: frozenset[type[Message]] = frozenset(
         Use,
         ChangePolicy,
         SettlePolicy,
+        DeriveKeys,
     }
 )
 _PORTABLE: frozenset[type[Message]] = frozenset({ImportKey, ExportKey, AttestKey})

@@ -11,11 +11,13 @@ from msgspec.msgpack import encode
 from nsl_enclave.kernel.errors import Refusal
 from nsl_enclave.kme import lifecycle, meaning
 from nsl_enclave.kme.approvals import Approvals
+from nsl_enclave.kme.deriving import Below, chain_code_of
 from nsl_enclave.kme.leaves import Leaves, Order
 from nsl_enclave.kme.portable import policy_in, suitable
 from nsl_enclave.kme.signing import SECRET_CURVES, PrivateHalf, new_secret, private_half
 from nsl_enclave.kme.windows import Lacking, Windows
 from nsl_enclave.kme.wrapping import KeySecret, Wrapping
+from nsl_protocol.enclave.below import DeriveKeys, KeysDerived
 from nsl_protocol.enclave.evaluation import ApprovalNeeded, Evaluate, Evaluated, ObjectionTo, WindowLeft
 from nsl_protocol.enclave.lifecycle import ChangeKey, KeyChange, KeyChanged, KeyState
 from nsl_protocol.enclave.messages import (
@@ -27,12 +29,15 @@ from nsl_protocol.enclave.messages import (
     SignOrder,
 )
 from nsl_protocol.enclave.signable import (
+    PlainSignable,
     Signable,
+    SignBelow,
     SignDigest,
     SignEvmTransaction,
     SignMessage,
     SignN3Transaction,
     SignTypedData,
+    plain,
 )
 from nsl_protocol.enclave.symmetric import UseOrder
 from nsl_protocol.enclave.wrapped import KeyName, WrappedKey
@@ -49,7 +54,7 @@ _NOT_YET = frozenset({"NOT_SHOWN", "ROOT_UNKNOWN"})
 WINDOW_LEASE_NEEDED = "WINDOW_LEASE_NEEDED"
 
 
-_KINDS: dict[type[Signable], Kind] = {
+_KINDS: dict[type[PlainSignable], Kind] = {
     SignMessage: Kind.MESSAGE,
     SignDigest: Kind.DIGEST,
     SignN3Transaction: Kind.N3_TRANSACTION,
@@ -59,17 +64,29 @@ _KINDS: dict[type[Signable], Kind] = {
 
 
 class OpenKey:
-    """A key that was opened: its private half, what it may sign, and for a secret key the secret itself."""
+    """A key that was opened: its secret, its private half and those below it, and what they may sign."""
 
-    __slots__ = ("policy", "policy_by_kind", "policy_hash", "private", "secret")
+    __slots__ = ("_below", "policy", "policy_by_kind", "policy_hash", "private", "secret")
 
     def __init__(self, key: KeySecret) -> None:
         policy, secret = policy_in(key.policy), lifecycle.usable(key)
         self.private = private_half(key.curve, secret)
-        self.secret = secret if key.curve in SECRET_CURVES else b""
+        self.secret = secret
+        self._below: Below | None = None
         self.policy = policy
         self.policy_hash = policy.hash
         self.policy_by_kind = policy.by_kind_alone
+
+    @property
+    def below(self) -> Below:
+        """The keys below it. Raises Refusal: ``WRONG_CURVE``."""
+        if self._below is None:
+            self._below = Below(self.private.curve, self.secret)
+        return self._below
+
+    def half(self, what: Signable) -> PrivateHalf:
+        """The private half that signs this. Raises Refusal: there is none at that index."""
+        return self.below.at(what.index) if isinstance(what, SignBelow) else self.private
 
 
 class _Answered(NamedTuple):
@@ -123,8 +140,9 @@ class Keyring:
             if before is not None:
                 return _insist_on_same(before, order, request)
             key = self._open(order.name, order.wrapped)
-            found = _meaning(order.what, key)
-            decision = self._decided(order.what, key)
+            private = key.half(order.what)
+            found = _meaning(plain(order.what), private)
+            decision = self._decided(order.what, key, private)
         except Refusal as refusal:
             leaf = None if refusal.code in _NOT_YET else self._leaves.refused(order, request, refusal.code)
             return Refused(refusal.code, refusal.reason, leaf)
@@ -132,11 +150,11 @@ class Keyring:
         against = self._against(order, request, key, decision, approvers)
         if against is not None:
             return against
-        made, decoded, public_key = key.private.sign(found.data), found.decoded_json(), key.private.public_key
+        made, decoded, public_key = private.sign(found.data), found.decoded_json(), private.public_key
         signature = Signature(
             signature=made.raw,
             recovery=made.recovery,
-            algorithm=key.private.algorithm,
+            algorithm=private.algorithm,
             salt=found.salt,
             public_key=public_key,
             decoded=decoded,
@@ -170,8 +188,9 @@ class Keyring:
         """What signing would come to. Raises Refusal: the key does not open, or what is to be signed does not parse."""
         secret = self._wrapping.open_key(request.name, request.wrapped).secret
         key = OpenKey(secret)
-        found = _meaning(request.what, key)
-        understood = meaning_of(request.what, key.private.curve, key.private.public_key)
+        private = key.half(request.what)
+        found = _meaning(plain(request.what), private)
+        understood = meaning_of(request.what, private.curve, private.public_key)
         decision = decide(key.policy, understood, int(self._now()))
         decoded = found.decoded | {"summary": summary(key.policy, understood)}
         lefts = list(self._windows.left(request.name, decision.spends, request.ledger))
@@ -181,11 +200,17 @@ class Keyring:
         approvals = tuple(ApprovalNeeded(each.threshold, tuple(sorted(each.of))) for each in decision.approvals)
         return Evaluated(json.encode(decoded), key.policy_hash, objections, decision.rules, windows, approvals)
 
-    def _decided(self, what: Signable, key: OpenKey) -> Decision:
+    def derive(self, request: DeriveKeys) -> KeysDerived:
+        """Public keys below. Raises Refusal: it does not open, is not active, or is of a curve without such keys."""
+        key = OpenKey(self._wrapping.open_key(request.name, request.wrapped).secret)
+        below = key.below.from_(request.first, request.count)
+        return KeysDerived(chain_code_of(key.private.curve, key.secret), below)
+
+    def _decided(self, what: Signable, key: OpenKey, private: PrivateHalf) -> Decision:
         """On what ``_meaning`` has parsed; where only its kind matters, that is all that is looked at."""
         if key.policy_by_kind:
-            return decide(key.policy, Meaning(_KINDS[type(what)], None, None, "", ()), 0)
-        return decide(key.policy, meaning_of(what, key.private.curve, key.private.public_key), int(self._now()))
+            return decide(key.policy, Meaning(_KINDS[type(plain(what))], None, None, "", ()), 0)
+        return decide(key.policy, meaning_of(what, private.curve, private.public_key), int(self._now()))
 
     def _against(
         self, order: Order, request: bytes, key: OpenKey, decision: Decision, approvers: frozenset[str] = frozenset()
@@ -274,8 +299,8 @@ def _insist_on_curve(key: OpenKey, kind: Kind, curve: Curve) -> None:
         raise Refusal("WRONG_CURVE", f"For {kind} it takes a key of {curve}; this one is {key.private.curve}.")
 
 
-def _meaning(what: Signable, key: OpenKey) -> meaning.Meaning:
-    curve = key.private.curve
+def _meaning(what: PlainSignable, private: PrivateHalf) -> meaning.Meaning:
+    curve = private.curve
     if curve in SECRET_CURVES:
         raise Refusal("WRONG_CURVE", f"A key of {curve} signs nothing: encrypt, decrypt or authenticate with it.")
     match what:
@@ -284,7 +309,7 @@ def _meaning(what: Signable, key: OpenKey) -> meaning.Meaning:
         case SignDigest():
             return meaning.of_digest(what)
         case SignN3Transaction():
-            return meaning.of_n3_transaction(what, curve, key.private.public_key)
+            return meaning.of_n3_transaction(what, curve, private.public_key)
         case SignEvmTransaction():
             return meaning.of_evm_transaction(what, curve)
         case SignTypedData():

@@ -46,6 +46,7 @@ from nsl_protocol.enclave.agreement import (
     Shown,
     TakeLease,
 )
+from nsl_protocol.enclave.below import DeriveKeys
 from nsl_protocol.enclave.evaluation import Evaluate
 from nsl_protocol.enclave.fields import Message
 from nsl_protocol.enclave.ledger import LeaseWindows, LedgerMade, ReturnWindows
@@ -196,6 +197,7 @@ class KeyManagement:
             CreateKey: self._keyring.create,
             ChangeKey: self._keyring.change,
             Evaluate: self._keyring.evaluate,
+            DeriveKeys: self._keyring.derive,
             AppendLeaves: self._log.append,
             GetLeaves: leaves.kept,
             Use: self._use,

@@ -2,6 +2,7 @@
 
 import hashlib
 
+from nsl_enclave.kme.deriving import chain_code_of
 from nsl_enclave.kme.signing import private_half
 from nsl_enclave.kme.wrapping import KeySecret
 from nsl_protocol.attestation.keys import KeyStatement
@@ -25,6 +26,7 @@ def key_statement(
         time: enclave time, Unix seconds.
     """
     measurement, mode = speaker
+    chain_code = b"" if key.secret is None else chain_code_of(key.curve, key.secret)
     return KeyStatement(
         cluster=cluster,
         epoch=head.epoch,
@@ -43,4 +45,5 @@ def key_statement(
         mode=Mode(mode),
         time=time,
         nonce=nonce,
+        chain_code_sha256=hashlib.sha256(chain_code).digest() if chain_code else b"",
     )

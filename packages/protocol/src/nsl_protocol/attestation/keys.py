@@ -60,6 +60,8 @@ class KeyStatement(Struct, frozen=True, array_like=True, forbid_unknown_fields=T
         measurement, mode: of the enclave that says so.
         time: of the enclave, Unix seconds.
         nonce: the asker's.
+        chain_code_sha256: of the keys below it (BIP-32); empty where there are none. Who has the chain code checks it;
+            who has not learns nothing of them.
     """
 
     cluster: Bytes32
@@ -79,6 +81,7 @@ class KeyStatement(Struct, frozen=True, array_like=True, forbid_unknown_fields=T
     mode: Mode
     time: Count
     nonce: Bytes32
+    chain_code_sha256: Annotated[bytes, Meta(max_length=32)] = b""
 
     def signed(self, quote: bytes) -> bytes:
         """What the signature is over, with the quote that it comes with: no other signature begins so."""
@@ -105,6 +108,7 @@ class StatementDocument(Struct, frozen=True, forbid_unknown_fields=True):
     mode: Mode
     time: Annotated[datetime, Meta(tz=True)]
     nonce: Hex32
+    chain_code_sha256: Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")] = ""
 
     @classmethod
     def of(cls, statement: KeyStatement) -> "StatementDocument":
@@ -127,6 +131,7 @@ class StatementDocument(Struct, frozen=True, forbid_unknown_fields=True):
             mode=statement.mode,
             time=datetime.fromtimestamp(statement.time, UTC),
             nonce=statement.nonce.hex(),
+            chain_code_sha256=statement.chain_code_sha256.hex(),
         )
 
     def parsed(self) -> KeyStatement:
@@ -152,6 +157,7 @@ class StatementDocument(Struct, frozen=True, forbid_unknown_fields=True):
             self.mode,
             seconds,
             bytes.fromhex(self.nonce),
+            bytes.fromhex(self.chain_code_sha256),
         )
 
 

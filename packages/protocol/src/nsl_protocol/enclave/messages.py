@@ -30,6 +30,7 @@ from nsl_protocol.enclave.agreement import (
     Shown,
     TakeLease,
 )
+from nsl_protocol.enclave.below import DeriveKeys, KeysDerived
 from nsl_protocol.enclave.evaluation import Evaluate, Evaluated
 from nsl_protocol.enclave.fields import Bytes32, Id16, MarkedLeaf, Message, Wrapped
 from nsl_protocol.enclave.ledger import LeaseWindows, LedgerMade, ReturnWindows
@@ -230,6 +231,7 @@ type Request = (
     | Use
     | ChangePolicy
     | SettlePolicy
+    | DeriveKeys
 )
 
 
@@ -382,6 +384,7 @@ type Answer = (
     | LedgerMade
     | Used
     | PolicyChanged
+    | KeysDerived
 )
 
 

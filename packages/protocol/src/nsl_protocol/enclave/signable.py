@@ -39,4 +39,27 @@ class SignTypedData(Message, frozen=True):
     document: Payload
 
 
-type Signable = SignMessage | SignDigest | SignN3Transaction | SignEvmTransaction | SignTypedData
+type PlainSignable = SignMessage | SignDigest | SignN3Transaction | SignEvmTransaction | SignTypedData
+
+#: BIP-32: those below are derived without the private key above them
+ADDRESS_INDEX_MAX = 2**31 - 1
+
+type AddressIndex = Annotated[int, Meta(ge=0, le=ADDRESS_INDEX_MAX)]
+
+
+class SignBelow(Message, frozen=True):
+    """The same by the key at ``m/0/index`` below the one that is named (BIP-32; SLIP-0010 for secp256r1).
+
+    It stands in what is signed, so whatever is over the request is over the address too: leaves, approvals, receipts.
+    """
+
+    index: AddressIndex
+    what: PlainSignable
+
+
+type Signable = PlainSignable | SignBelow
+
+
+def plain(what: Signable) -> PlainSignable:
+    """What is signed, whichever key below signs it."""
+    return what.what if isinstance(what, SignBelow) else what

@@ -21,6 +21,7 @@ from nsl_protocol.enclave.signable import (
     SignMessage,
     SignN3Transaction,
     SignTypedData,
+    plain,
 )
 from nsl_protocol.errors import CodecError
 from nsl_protocol.evm.messages import message_hash
@@ -63,17 +64,17 @@ def n3_envelope(salt: str, message: bytes) -> bytes:
 
 def signed_data(what: Signable, curve: Curve, salt: str = "") -> bytes:
     """What was signed. Raises CodecError: it does not parse."""
-    match what:
-        case SignMessage():
-            return message_data(curve, what.data, salt)
-        case SignDigest():
-            return what.digest
-        case SignN3Transaction():
-            return hashlib.sha256(sign_data(what.network, Transaction.from_unsigned_bytes(what.unsigned))).digest()
-        case SignEvmTransaction():
-            return parse_unsigned(what.unsigned).signing_hash()
-        case SignTypedData():
-            return parse_typed_data(what.document).signing_hash()
+    match plain(what):
+        case SignMessage(data):
+            return message_data(curve, data, salt)
+        case SignDigest(digest):
+            return digest
+        case SignN3Transaction(network, unsigned):
+            return hashlib.sha256(sign_data(network, Transaction.from_unsigned_bytes(unsigned))).digest()
+        case SignEvmTransaction(_, unsigned):
+            return parse_unsigned(unsigned).signing_hash()
+        case SignTypedData(document):
+            return parse_typed_data(document).signing_hash()
 
 
 def transaction_of(what: Signable, public_key: bytes, signature: bytes) -> tuple[str, str] | None:
@@ -82,11 +83,11 @@ def transaction_of(what: Signable, public_key: bytes, signature: bytes) -> tuple
     Raises:
         CodecError: it does not parse, or the signature is not by that key.
     """
-    match what:
-        case SignN3Transaction():
-            return "neo-n3", Transaction.from_unsigned_bytes(what.unsigned).hash
-        case SignEvmTransaction():
-            transaction = parse_unsigned(what.unsigned)
+    match plain(what):
+        case SignN3Transaction(_, unsigned):
+            return "neo-n3", Transaction.from_unsigned_bytes(unsigned).hash
+        case SignEvmTransaction(_, unsigned):
+            transaction = parse_unsigned(unsigned)
             parity = _parity(transaction.signing_hash(), public_key, signature)
             r, s = int.from_bytes(signature[:32]), int.from_bytes(signature[32:])
             return "neo-x", transaction_hash(transaction.signed_bytes(EvmSignature(parity, r, s)))

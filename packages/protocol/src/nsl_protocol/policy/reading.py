@@ -13,6 +13,7 @@ from nsl_protocol.enclave.signable import (
     SignMessage,
     SignN3Transaction,
     SignTypedData,
+    plain,
 )
 from nsl_protocol.errors import CodecError
 from nsl_protocol.evm.abi import TRANSFER, UINT256_MAX, WORD_BYTES, selector
@@ -58,19 +59,25 @@ _SCOPES: Final = (
 
 
 def meaning_of(what: Signable, curve: Curve, public_key: bytes) -> Meaning:
-    """Raises CodecError: it does not parse."""
-    match what:
+    """
+    Args:
+        public_key: of the key that signs; of one below, its own.
+
+    Raises:
+        CodecError: it does not parse.
+    """
+    own = own_account(curve, public_key)
+    match plain(what):
         case SignMessage():
-            return Meaning(Kind.MESSAGE, None, None, own_account(curve, public_key), (SignsMessage(),))
+            return Meaning(Kind.MESSAGE, None, None, own, (SignsMessage(),))
         case SignDigest():
-            own = own_account(curve, public_key)
             return Meaning(Kind.DIGEST, None, None, own, (), not_understood="A digest hides what it stands for.")
-        case SignN3Transaction():
-            return _of_n3(what.network, Transaction.from_unsigned_bytes(what.unsigned), own_account(curve, public_key))
-        case SignEvmTransaction():
-            return _of_evm(parse_unsigned(what.unsigned), own_account(curve, public_key))
-        case SignTypedData():
-            return _of_typed_data(parse_typed_data(what.document), own_account(curve, public_key))
+        case SignN3Transaction(network, unsigned):
+            return _of_n3(network, Transaction.from_unsigned_bytes(unsigned), own)
+        case SignEvmTransaction(_, unsigned):
+            return _of_evm(parse_unsigned(unsigned), own)
+        case SignTypedData(document):
+            return _of_typed_data(parse_typed_data(document), own)
 
 
 def own_account(curve: Curve, public_key: bytes) -> str:

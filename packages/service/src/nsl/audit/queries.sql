@@ -106,7 +106,8 @@ WHERE l.id = %(id)s
 SELECT position, content FROM audit_leaves_from(%(first)s, %(count)s)
 
 -- name: signature
-SELECT s.request, s.decoded::text AS decoded, s.signature, k.curve, v.public_key, (
+SELECT s.request, s.decoded::text AS decoded, s.signature, k.curve,
+    coalesce(s.public_key, v.public_key) AS public_key, (
     -- The one that the leaf names, which need not hold any more.
     SELECT p.document FROM key_policies p JOIN audit_leaves l ON l.id = s.id
     WHERE p.key_id = s.key_id AND p.hash = convert_from(l.content, 'UTF8')::json ->> 'policy' LIMIT 1

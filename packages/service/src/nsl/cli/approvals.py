@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nsl.cli.addresses import AddressIndex
 from nsl.cli.connection import AsJson, Credentials, connect, key_of
 from nsl.cli.keys import KindOption, payload_of
 from nsl.cli.output import explained, fail, show_list, show_record
@@ -24,6 +25,7 @@ def ask(
     payload: Annotated[str, typer.Argument(help="What it is to sign, as for `nsl keys sign`.")],
     kind: Annotated[KindOption, typer.Option(help="What the payload is.")] = KindOption.MESSAGE,
     network: Annotated[int | None, typer.Option(help="A transaction's N3 magic number or EVM chain id.")] = None,
+    address_index: AddressIndex = None,
     hours: Annotated[int, typer.Option(min=1, max=719, help="How long it may be given and used.")] = 24,
     credentials: Credentials = None,
     as_json: AsJson = False,
@@ -38,6 +40,7 @@ def ask(
             kind.value,
             payload_of(kind, payload),
             network=network,
+            address_index=address_index,
             expires_in_seconds=hours * 3600,
         )
         show_record(made, as_json=as_json)
@@ -124,6 +127,6 @@ def _read(client: "Client", approval: "Approval") -> str:
 
     key, policy = client.keys.get(approval.key_id), client.keys.policy(approval.key_id)
     try:
-        return read(approval, read_document(policy.policy), key.curve, key.public_key)
+        return read(approval, read_document(policy.policy), key.curve, approval.public_key)
     except ValueError as error:
         fail(str(error))

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import typer
 from msgspec import UNSET
 
+from nsl.cli.addresses import COMMANDS as ADDRESS_COMMANDS
+from nsl.cli.addresses import AddressIndex
 from nsl.cli.connection import AsJson, Credentials, KeyId, connect, key_of
 from nsl.cli.freezing import COMMANDS as FREEZING_COMMANDS
 from nsl.cli.output import explained, show_list, show_record
@@ -16,7 +18,7 @@ from nsl.cli.portable import COMMANDS, Recipients
 from nsl.cli.secrets import COMMANDS as SECRET_COMMANDS
 
 app = typer.Typer(no_args_is_help=True, help="Keys in the enclave: make, import, sign, encrypt, export, destroy.")
-for name, command in (*COMMANDS.items(), *SECRET_COMMANDS.items(), *FREEZING_COMMANDS.items()):
+for name, command in (COMMANDS | SECRET_COMMANDS | FREEZING_COMMANDS | ADDRESS_COMMANDS).items():
     app.command(name)(command)
 
 
@@ -148,6 +150,7 @@ def sign(
     kind: Annotated[KindOption, typer.Option(help="What the payload is.")] = KindOption.MESSAGE,
     network: Annotated[int | None, typer.Option(help="A transaction's N3 magic number or EVM chain id.")] = None,
     approval: Annotated[str | None, typer.Option(help="The approval that was given for exactly this.")] = None,
+    address_index: AddressIndex = None,
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
@@ -159,7 +162,14 @@ def sign(
     """
     with explained(), connect(credentials) as client:
         what = payload_of(kind, payload)
-        made = client.keys.sign(key_of(client, key_id), kind.value, what, network=network, approval_id=approval)
+        made = client.keys.sign(
+            key_of(client, key_id),
+            kind.value,
+            what,
+            network=network,
+            approval_id=approval,
+            address_index=address_index,
+        )
         show_record(made, as_json=as_json)
 
 
@@ -185,6 +195,7 @@ def verify(
     kind: Annotated[KindOption, typer.Option(help="What the payload is.")] = KindOption.MESSAGE,
     network: Annotated[int | None, typer.Option(help="A transaction's N3 magic number or EVM chain id.")] = None,
     salt: Annotated[str | None, typer.Option(help="As sign answered it, for messages of secp256r1 keys.")] = None,
+    address_index: AddressIndex = None,
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
@@ -194,7 +205,13 @@ def verify(
     """
     with explained(), connect(credentials) as client:
         found = client.keys.verify(
-            key_of(client, key_id), kind.value, payload_of(kind, payload), signature, network=network, salt=salt
+            key_of(client, key_id),
+            kind.value,
+            payload_of(kind, payload),
+            signature,
+            network=network,
+            salt=salt,
+            address_index=address_index,
         )
         show_record(found, as_json=as_json)
     raise typer.Exit(0 if found.valid else 1)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from nsl.cli.addresses import AddressIndex
 from nsl.cli.connection import AsJson, Credentials, connect, key_of
 from nsl.cli.output import explained, show_list, show_record, working
 
@@ -23,6 +24,8 @@ def send(
     to: Annotated[str, typer.Option(help="The recipient's address on that chain.")],
     amount: Annotated[str, typer.Option(help='Decimal, in the asset\'s unit, such as "1.5".')],
     asset: Annotated[str, typer.Option(help="GAS, NEO, or a token's contract.")] = "GAS",
+    *,
+    address_index: AddressIndex = None,
     idempotency_key: Annotated[
         str | None, typer.Option(help="Your own key: repeating the command with it pays once.")
     ] = None,
@@ -43,6 +46,7 @@ def send(
             to=to,
             amount=amount,
             idempotency_key=idempotency_key,
+            address_index=address_index,
         )
         if wait:
             with working(f"waiting until {made.id} is on a block"):

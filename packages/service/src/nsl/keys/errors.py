@@ -5,6 +5,7 @@ KeyNotActive        409  disabled, waiting for its destruction, or destroyed: it
 KeyFrozen           409  somebody has frozen it: it does nothing until that is lifted
 TenantFrozen        409  all its keys are frozen: none is made or unfrozen until that is lifted
 TenantMismatch      422  another tenant was named than that of the token
+AddressUnknown      422  no such address was made below the key
 AliasTaken          409  another live key of the tenant has this alias
 KeyStateConflict    409  this change does not follow the state that the key is in
 CurveUnsupported    422
@@ -44,6 +45,10 @@ class KeyUnknown(Missing):
 
 class KeyNotActive(Conflict):
     code = "KEY_NOT_ACTIVE"
+
+
+class AddressUnknown(Unprocessable):
+    code = "ADDRESS_UNKNOWN"
 
 
 class AliasTaken(Conflict):

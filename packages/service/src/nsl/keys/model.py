@@ -128,6 +128,25 @@ class KeyFilter:
 
 
 @dataclass(frozen=True, slots=True)
+class DepositAddress:
+    """An address below a key, at ``m/0/index`` (BIP-32). ``reference``: whose it is, in the tenant's own words."""
+
+    index: int
+    public_key: bytes
+    address: str
+    reference: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AddressFilter:
+    """Which addresses are listed; None: all."""
+
+    reference: str | None = None
+    address: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class WrappedKey:
     """A key's current version with its private part as the enclave wrapped it, to be handed back to the enclave."""
 
@@ -149,3 +168,9 @@ def addresses_of(curve: Curve, public_key: bytes) -> dict[str, str]:
     if curve is Curve.SECP256K1:
         return {"neo-x": str(EvmAddress.from_public_key(Secp256k1PublicKey(public_key).format(compressed=False)))}
     return {}
+
+
+def address_of(curve: Curve, public_key: bytes) -> str:
+    """The account of a key of a curve that has one."""
+    (address,) = addresses_of(curve, public_key).values()
+    return address

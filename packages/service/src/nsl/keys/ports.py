@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from nsl_protocol.attestation.binding import Purpose
+from nsl_protocol.enclave.below import KeysDerived
 from nsl_protocol.enclave.evaluation import Evaluated
 from nsl_protocol.enclave.lifecycle import ChangeApproval, KeyChange, KeyChanged
 from nsl_protocol.enclave.membership import Quoted
@@ -48,6 +49,9 @@ class KeyEnclave(Protocol):
 
     async def evaluate(self, name: KeyName, wrapped: bytes, what: Signable) -> Evaluated:
         """What signing would come to. Raises EnclaveRefused, RootReplaced."""
+
+    async def derive_keys(self, name: KeyName, wrapped: bytes, first: int, count: int) -> KeysDerived:
+        """Public keys below. Raises EnclaveRefused, RootReplaced."""
 
     async def sign(self, orders: Sequence[SignOrder]) -> tuple[Signature | Refused, ...]: ...
 

@@ -47,14 +47,14 @@ LIMIT %(limit)s
 -- name: note_signatures
 -- One row for each signature, committed before any of them leaves.
 INSERT INTO signatures (
-    id, tenant_id, key_id, key_version, kind, request, decoded, signature, signed_by, created_at
+    id, tenant_id, key_id, key_version, kind, request, decoded, signature, signed_by, created_at, public_key
 )
 SELECT s.id, %(tenant_id)s, s.key_id, s.key_version, s.kind, s.request, s.decoded, s.signature, s.signed_by,
-    %(created_at)s
+    %(created_at)s, s.public_key
 FROM unnest(
     %(ids)s::uuid[], %(keys)s::uuid[], %(versions)s::integer[], %(signed_by)s::text[], %(kinds)s::text[],
-    %(requests)s::bytea[], %(decoded)s::json[], %(signatures)s::bytea[]
-) AS s(id, key_id, key_version, signed_by, kind, request, decoded, signature)
+    %(requests)s::bytea[], %(decoded)s::json[], %(signatures)s::bytea[], %(public_keys)s::bytea[]
+) AS s(id, key_id, key_version, signed_by, kind, request, decoded, signature, public_key)
 
 -- name: note_uses
 -- In one order, so that two who write several wait for each other in no circle.
@@ -147,16 +147,16 @@ LIMIT %(limit)s
 SELECT number, hash, held_from, changed_by FROM key_policies WHERE key_id = %(key_id)s ORDER BY number DESC LIMIT 100
 
 -- name: latest_signatures
-SELECT id, kind, request FROM signatures
+SELECT id, kind, request, public_key FROM signatures
 WHERE key_id = %(key_id)s AND request IS NOT NULL ORDER BY id DESC LIMIT %(limit)s
 
 -- name: insert_approval
 INSERT INTO approvals (
-    id, tenant_id, key_id, kind, request, policy_hash, requested_by, requested_at, expires_at
+    id, tenant_id, key_id, kind, request, policy_hash, requested_by, requested_at, expires_at, public_key
 )
 VALUES (
     %(id)s, %(tenant_id)s, %(key_id)s, %(kind)s, %(request)s, %(policy_hash)s, %(requested_by)s, %(requested_at)s,
-    %(expires_at)s
+    %(expires_at)s, %(public_key)s
 )
 
 -- name: approvals
@@ -185,3 +185,32 @@ UPDATE approvals SET revoked_at = %(at)s WHERE id = %(id)s AND revoked_at IS NUL
 
 -- name: use_approval
 UPDATE approvals SET used_at = coalesce(used_at, %(at)s) WHERE id = %(id)s AND revoked_at IS NULL
+
+-- name: following_address
+SELECT coalesce(max(number) + 1, 0) AS following FROM key_addresses WHERE key_id = %(key_id)s
+
+-- name: insert_addresses
+WITH chained AS (
+    UPDATE keys SET chain_code = %(chain_code)s WHERE id = %(key_id)s AND chain_code IS NULL
+)
+INSERT INTO key_addresses (key_id, number, tenant_id, public_key, address, reference, created_at)
+SELECT %(key_id)s, a.number, %(tenant_id)s, a.public_key, a.address, a.reference, %(at)s
+FROM unnest(%(numbers)s::integer[], %(public_keys)s::bytea[], %(addresses)s::text[], %(references)s::text[])
+    AS a(number, public_key, address, reference)
+
+-- name: addresses_by_references
+SELECT * FROM key_addresses WHERE key_id = %(key_id)s AND reference = ANY(%(references)s::text[])
+
+-- name: address
+SELECT * FROM key_addresses WHERE key_id = %(key_id)s AND number = %(number)s
+
+-- name: addresses
+SELECT * FROM key_addresses
+WHERE key_id = %(key_id)s AND number > %(after)s
+    AND (%(reference)s::text IS NULL OR reference = %(reference)s)
+    AND (%(address)s::text IS NULL OR lower(address) = lower(%(address)s))
+ORDER BY number
+LIMIT %(limit)s
+
+-- name: chain_code
+SELECT chain_code FROM keys WHERE id = %(id)s

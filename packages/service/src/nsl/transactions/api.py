@@ -18,6 +18,7 @@ from nsl.ledger.model import NATIVE_ASSETS, ChainName, format_amount
 from nsl.transactions.errors import IdempotencyKeyMissing
 from nsl.transactions.model import State, Transaction
 from nsl.transactions.service import NewTransfer, Transactions
+from nsl_protocol.enclave.signable import AddressIndex
 
 IDEMPOTENCY_KEY_MAX = 255
 PAGE_MAX = 200
@@ -30,6 +31,7 @@ class CreateTransfer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``asset``: a symbol (GAS, NEO) or a token's contract. ``amount``: decimal text, such as "1.5".
 
     ``valid_for_seconds``: on Neo N3 the transaction cannot be mined later; on Neo X nothing expires by itself.
+    ``address_index``: of an address below the key, which it is sent from and which pays the fee.
     """
 
     kind: Literal["transfer"]
@@ -39,6 +41,7 @@ class CreateTransfer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     to: Annotated[str, Meta(min_length=1, max_length=100)]
     amount: Annotated[str, Meta(min_length=1, max_length=160)]
     valid_for_seconds: Annotated[int, Meta(ge=15, le=86_400)] = VALID_FOR_SECONDS
+    address_index: AddressIndex | None = None
 
 
 class FailureView(msgspec.Struct, frozen=True):
@@ -75,6 +78,7 @@ class TransactionView(msgspec.Struct, frozen=True):
     nonce: int | None
     failure: FailureView | None
     history: list[HistoryView] | None = None
+    address_index: int | None = None
 
 
 class TransactionPage(msgspec.Struct, frozen=True):
@@ -107,6 +111,7 @@ async def create_transaction(
         to=data.to,
         amount=data.amount,
         valid_for_seconds=data.valid_for_seconds,
+        address_index=data.address_index,
     )
     digest = hashlib.sha256(msgspec.json.encode(data, order="deterministic")).digest()
     return _view(await transactions.create(caller.tenant, _key(idempotency_key), digest, request))
@@ -186,6 +191,7 @@ def _view(transaction: Transaction, history: list[HistoryView] | None = None) ->
         nonce=transaction.nonce if transaction.chain is ChainName.NEO_X else None,
         failure=None if failure is None else FailureView(failure.code, failure.message, failure.retryable),
         history=history,
+        address_index=transaction.address_index,
     )
 
 

@@ -34,7 +34,7 @@ from nsl.transactions.ports import Rejected as CannotBuild
 from nsl.transactions.store import SignedOrder
 from nsl_protocol.enclave.fields import MarkedLeaf
 from nsl_protocol.enclave.messages import Refused, Signature, SignOrder
-from nsl_protocol.enclave.signable import Signable, SignEvmTransaction, SignN3Transaction
+from nsl_protocol.enclave.signable import Signable, SignBelow, SignEvmTransaction, SignN3Transaction
 from nsl_protocol.enclave.wrapped import KeyName
 
 BATCH_MAX: Final = 256
@@ -153,9 +153,9 @@ class Pipeline:
         return len(steps)
 
     def _what(self, transaction: Transaction) -> Signable:
-        if self.name is ChainName.NEO_N3:
-            return SignN3Transaction(self._chain.network, _unsigned(transaction))
-        return SignEvmTransaction(self._chain.network, _unsigned(transaction))
+        kind = SignN3Transaction if self.name is ChainName.NEO_N3 else SignEvmTransaction
+        what = kind(self._chain.network, _unsigned(transaction))
+        return what if transaction.address_index is None else SignBelow(transaction.address_index, what)
 
     # Send -------------------------------------------------------------------------------------------------------------
 

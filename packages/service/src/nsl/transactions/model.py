@@ -63,7 +63,10 @@ RETRYABLE: Final = frozenset({"INSUFFICIENT_FUNDS", "FEE_TOO_LOW", "NONCE_USED",
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transaction:
-    """An intent and what became of it. ``amount`` and fees are in the smallest unit; ``fee`` is always in GAS."""
+    """An intent and what became of it. ``amount`` and fees are in the smallest unit; ``fee`` is always in GAS.
+
+    ``address_index``: it is sent from that address below the key (BIP-32); None: from the key's own.
+    """
 
     id: UUID
     tenant: UUID
@@ -91,6 +94,7 @@ class Transaction:
     block_height: int | None = None
     fee: int | None = None
     failure: Failed | None = None
+    address_index: int | None = None
 
 
 # Events -----------------------------------------------------------------------------------------------------------

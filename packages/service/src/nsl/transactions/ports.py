@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
-from nsl.keys.model import Key
+from nsl.keys.model import DepositAddress, Key
 from nsl.ledger.model import Asset, Block, ChainName
 from nsl_protocol.enclave.messages import Refused, Signature, SignOrder
 
@@ -130,6 +130,13 @@ class KeyDirectory(Protocol):
 
     async def get(self, tenant: UUID, key: UUID) -> Key:
         """One of the tenant's keys. Raises Missing."""
+
+
+class AddressDirectory(Protocol):
+    """The addresses below keys, as an intent sees them."""
+
+    async def at(self, tenant: UUID, key: UUID, index: int) -> DepositAddress:
+        """Raises Missing; Unprocessable: none was made there."""
 
 
 class Signer(Protocol):

@@ -12,12 +12,13 @@ WITH promised AS (
 ), made AS (
     INSERT INTO transactions (
         id, tenant_id, idempotency_key, request_sha256, chain, kind, state, from_key, key_version, sender,
-        asset_contract, asset_symbol, asset_decimals, recipient, amount, valid_for_seconds, created_at, updated_at
+        asset_contract, asset_symbol, asset_decimals, recipient, amount, valid_for_seconds, created_at, updated_at,
+        address_number
     )
     VALUES (
         %(id)s, %(tenant_id)s, %(idempotency_key)s, %(request_sha256)s, %(chain)s, %(kind)s, %(state)s, %(from_key)s,
         %(key_version)s, %(sender)s, %(asset_contract)s, %(asset_symbol)s, %(asset_decimals)s, %(recipient)s,
-        %(amount)s, %(valid_for_seconds)s, %(created_at)s, %(created_at)s
+        %(amount)s, %(valid_for_seconds)s, %(created_at)s, %(created_at)s, %(address_number)s
     )
     ON CONFLICT (tenant_id, idempotency_key) DO NOTHING
     RETURNING id, tenant_id, state, created_at
@@ -49,9 +50,10 @@ LIMIT %(limit)s
 
 -- name: take_accepted
 -- Oldest first. Rows that another worker holds are skipped; a worker that dies lets go of its rows by itself.
-SELECT t.*, v.public_key
+SELECT t.*, coalesce(a.public_key, v.public_key) AS public_key
 FROM transactions t
 JOIN key_versions v ON v.key_id = t.from_key AND v.version = t.key_version
+LEFT JOIN key_addresses a ON a.key_id = t.from_key AND a.number = t.address_number
 WHERE t.chain = %(chain)s AND t.state = 'accepted'
 ORDER BY t.id
 LIMIT %(limit)s
@@ -191,10 +193,11 @@ WITH used AS (
     ON CONFLICT (key_id) DO UPDATE SET used_at = greatest(key_uses.used_at, excluded.used_at)
 )
 INSERT INTO signatures (
-    id, tenant_id, key_id, key_version, kind, request, decoded, signature, signed_by, created_at
+    id, tenant_id, key_id, key_version, kind, request, decoded, signature, signed_by, created_at, public_key
 )
-SELECT s.id, s.tenant_id, s.key_id, s.key_version, %(kind)s, s.request, s.decoded, s.signature, 'worker', %(at)s
+SELECT s.id, s.tenant_id, s.key_id, s.key_version, %(kind)s, s.request, s.decoded, s.signature, 'worker', %(at)s,
+    s.public_key
 FROM unnest(
     %(ids)s::uuid[], %(tenants)s::uuid[], %(keys)s::uuid[], %(versions)s::integer[], %(requests)s::bytea[],
-    %(decoded)s::json[], %(signatures)s::bytea[]
-) AS s(id, tenant_id, key_id, key_version, request, decoded, signature)
+    %(decoded)s::json[], %(signatures)s::bytea[], %(public_keys)s::bytea[]
+) AS s(id, tenant_id, key_id, key_version, request, decoded, signature, public_key)

@@ -18,7 +18,7 @@ from nsl.ledger.service import Ledger
 from nsl.transactions import store
 from nsl.transactions.errors import IdempotencyKeyReused, ShortOfFunds, UnknownTransaction, WrongKey
 from nsl.transactions.model import Kind, State, Transaction
-from nsl.transactions.ports import Chain, KeyDirectory
+from nsl.transactions.ports import AddressDirectory, Chain, KeyDirectory
 from nsl.transactions.store import Promised
 from nsl_protocol.enclave.lifecycle import KeyState, inactive
 
@@ -36,6 +36,7 @@ class NewTransfer:
     to: str
     amount: str
     valid_for_seconds: int
+    address_index: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +59,18 @@ class Transactions:
     """The intents of all tenants, one tenant at a time."""
 
     def __init__(
-        self, database: Database, chains: Mapping[ChainName, Chain], ledger: Ledger, keys: KeyDirectory
+        self,
+        database: Database,
+        chains: Mapping[ChainName, Chain],
+        ledger: Ledger,
+        keys: KeyDirectory,
+        addresses: AddressDirectory,
     ) -> None:
         self._database = database
         self._chains = chains
         self._ledger = ledger
         self._keys = keys
+        self._addresses = addresses
         self._balances: OrderedDict[tuple[str, Asset], tuple[float, asyncio.Future[int]]] = OrderedDict()
 
     async def create(
@@ -74,6 +81,7 @@ class Transactions:
         Raises:
             IdempotencyKeyReused: the key made another intent.
             Missing: no such key.
+            Unprocessable: no such address below it.
             UnknownChain, BadAddress, BadAsset, BadAmount, WrongKey, ShortOfFunds: it cannot be done.
             NodeDown: only for a token that was never seen, whose decimals must be asked for.
         """
@@ -81,6 +89,8 @@ class Transactions:
         self._ledger.reader(chain)
         key = await self._keys.get(tenant, request.from_key)
         sender = _sender(key, chain)
+        if request.address_index is not None:
+            sender = (await self._addresses.at(tenant, key.id, request.address_index)).address
         to = parse_address(chain, request.to, field="to")
         asset = await self._ledger.asset(chain, request.asset)
         created_at = now()
@@ -99,6 +109,7 @@ class Transactions:
             valid_for_seconds=request.valid_for_seconds,
             created_at=created_at,
             updated_at=created_at,
+            address_index=request.address_index,
         )
         known = await self._known_funds(new)
         async with self._database.transaction(tenant) as connection:

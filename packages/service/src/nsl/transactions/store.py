@@ -52,6 +52,7 @@ async def insert(
         "amount": new.amount,
         "valid_for_seconds": new.valid_for_seconds,
         "created_at": new.created_at,
+        "address_number": new.address_index,
     }
     rows = await fetch_all(connection, _QUERIES["insert"], parameters)
     if rows[0]["id"] is None:
@@ -105,7 +106,7 @@ async def page(
 
 
 async def take_accepted(connection: Connection, chain: ChainName, limit: int) -> list[tuple[Transaction, bytes]]:
-    """Lock a batch to prepare, each with its key's public half."""
+    """Lock a batch to prepare, each with the public half of its key or of the one below."""
     rows = await fetch_all(connection, _QUERIES["take_accepted"], {"chain": chain, "limit": limit})
     return [(_transaction(row), row["public_key"]) for row in rows]
 
@@ -274,6 +275,7 @@ def _transaction(row: Mapping[str, Any]) -> Transaction:
         block_height=row["block_height"],
         fee=_integer(row["fee"]),
         failure=failure,
+        address_index=row["address_number"],
     )
 
 
@@ -296,5 +298,8 @@ async def note_signatures(connection: Connection, signed: Sequence[SignedOrder],
         "requests": [encode(each.what) for each in signed],
         "decoded": [each.signature.decoded.decode() for each in signed],
         "signatures": [each.signature.signature for each in signed],
+        "public_keys": [
+            None if each.transaction.address_index is None else each.signature.public_key for each in signed
+        ],
     }
     await connection.execute(_QUERIES["note_signatures"], {**columns, "kind": kind, "at": at})

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from nsl_protocol.enclave.messages import SIGN_ORDERS_MAX, SignOrder
+from nsl_protocol.enclave.signable import plain
 from nsl_protocol.enclave.symmetric import UseOrder
 from nsl_protocol.enclave.wire import HEADER_BYTES
 
@@ -27,6 +28,7 @@ def parts_of[O: SignOrder | UseOrder](orders: Sequence[O]) -> list[list[O]]:
 
 def _size(order: SignOrder | UseOrder) -> int:
     """Of what goes in and, for a secret key, of as much that comes out; and of its context."""
-    payloads = (getattr(order.what, name, None) for name in _LARGE)
+    what = plain(order.what) if isinstance(order, SignOrder) else order.what
+    payloads = (getattr(what, name, None) for name in _LARGE)
     size = sum(len(each) for each in payloads if isinstance(each, bytes))
     return size if isinstance(order, SignOrder) else size + len(getattr(order.what, "context", b""))

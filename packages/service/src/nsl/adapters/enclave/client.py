@@ -24,6 +24,7 @@ from nsl_protocol.attestation.binding import Purpose
 from nsl_protocol.cluster.manifest import Program
 from nsl_protocol.cluster.register import Path
 from nsl_protocol.enclave.agreement import Certificate, Item
+from nsl_protocol.enclave.below import DeriveKeys, KeysDerived
 from nsl_protocol.enclave.evaluation import Evaluate, Evaluated
 from nsl_protocol.enclave.lifecycle import ChangeApproval, ChangeKey, KeyChange, KeyChanged
 from nsl_protocol.enclave.log import (
@@ -214,6 +215,10 @@ class EnclaveClient:
         """What signing would come to, without signing. Raises EnclaveRefused, RootReplaced."""
         ledger = await self._ledgers.present(name)
         return expect(Evaluated, await self._links.call(Evaluate(name, wrapped, what, ledger)))
+
+    async def derive_keys(self, name: KeyName, wrapped: bytes, first: int, count: int) -> KeysDerived:
+        """Public keys at ``m/0/first`` and after it. Raises EnclaveRefused, RootReplaced."""
+        return expect(KeysDerived, await self._links.call(DeriveKeys(name, wrapped, first, count)))
 
     async def sign(self, orders: Sequence[SignOrder]) -> tuple[Signature | Refused, ...]:
         """A result for each order, in order. Raises RootReplaced."""

@@ -1,6 +1,6 @@
 """Keys over HTTP."""
 
-from nsl.keys.api import approvals, finding, freezing, keys, lifecycle, policies, portable, secrets
+from nsl.keys.api import addresses, approvals, finding, freezing, keys, lifecycle, policies, portable, secrets
 
 #: what ``nsl.http`` mounts
 HANDLERS = (
@@ -12,4 +12,5 @@ HANDLERS = (
     *portable.HANDLERS,
     *secrets.HANDLERS,
     *approvals.HANDLERS,
+    *addresses.HANDLERS,
 )

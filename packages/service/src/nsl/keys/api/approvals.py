@@ -53,7 +53,7 @@ class ApprovalView(msgspec.Struct, frozen=True):
     """
     ``state``: open, approved, rejected, expired, revoked or used. ``request``: what is to be signed, hex of the msgpack
     that the enclave is asked; approvers read it themselves. ``statement``: what they sign. ``meaning``: as the service
-    reads it.
+    reads it. ``public_key``: whose signature it is about: the key's, or that of an address below it.
     """
 
     id: UUID
@@ -68,6 +68,7 @@ class ApprovalView(msgspec.Struct, frozen=True):
     requested_by: str
     requested_at: datetime
     expires_at: datetime
+    public_key: str
 
 
 class ApprovalPage(msgspec.Struct, frozen=True):
@@ -178,4 +179,5 @@ def _view(shown: Shown) -> ApprovalView:
         requested_by=request.requested_by,
         requested_at=request.requested_at,
         expires_at=request.expires_at,
+        public_key=shown.public_key.hex(),
     )

@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from nsl.identity.model import Caller, Requires, Scope
 from nsl.identity.service import Note
+from nsl.keys.api.addresses import AddressesOf
 from nsl.keys.api.views import (
     AliasText,
     ExportRecipients,
@@ -31,6 +32,7 @@ from nsl.kit.decoding import Label, Unreadable
 from nsl.kit.errors import Failure, Malformed
 from nsl.kit.limits import Spend
 from nsl_protocol.enclave.messages import SIGN_ORDERS_MAX, Curve
+from nsl_protocol.enclave.signable import AddressIndex
 from nsl_protocol.policy.document import Kind, Policy
 
 PAGE_MAX = 200
@@ -74,12 +76,14 @@ class HexPayload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class SignRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``payload``: for message `{text}` or `{hex}`, for digest and transactions `{hex}`, for typed-data the document.
 
-    ``network``: the N3 magic number or EVM chain id that a transaction is for.
+    ``network``: the N3 magic number or EVM chain id that a transaction is for. ``address_index``: that of an address
+    below the key, whose key signs it.
     """
 
     kind: Kind
     payload: dict[str, Any]
     network: Annotated[int, Meta(ge=0, le=2**53 - 1)] | None = None
+    address_index: AddressIndex | None = None
 
 
 class SignApproved(SignRequest, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -233,11 +237,16 @@ async def sign_batch(
 async def verify(
     caller: Annotated[Caller, Requires(Scope.KEYS_READ, resource="key_id")],
     keys: KeysOf,
+    addresses: AddressesOf,
     key_id: FromPath[UUID],
     data: JSONBody[VerifyRequest],
 ) -> VerdictView:
     key = await keys.get(caller.tenant, key_id)
-    return VerdictView(verifies(key, to_sign(data), bytes.fromhex(data.signature), data.salt), key.version)
+    below = None
+    if data.address_index is not None:
+        below = (await addresses.at(caller.tenant, key_id, data.address_index)).public_key
+    signature = bytes.fromhex(data.signature)
+    return VerdictView(verifies(key, to_sign(data), signature, data.salt, public_key=below), key.version)
 
 
 #: what ``nsl.http`` mounts
@@ -263,17 +272,21 @@ def usages_of(named: tuple[Usage, ...], curve: Curve) -> tuple[Usage, ...]:
 
 
 def to_sign(request: SignRequest) -> ToSign:
+    return ToSign(request.kind, _content(request), request.network, request.address_index)
+
+
+def _content(request: SignRequest) -> bytes:
     if request.kind is Kind.TYPED_DATA:
-        return ToSign(request.kind, msgspec.json.encode(request.payload))
+        return msgspec.json.encode(request.payload)
     if request.kind is Kind.MESSAGE:
         message = _payload(request, MessagePayload)
         if (message.text is None) == (message.hex is None):
             raise Malformed("A message is either text or hex.", field="payload")
-        return ToSign(request.kind, message.text.encode() if message.text is not None else _hex(message.hex or ""))
+        return message.text.encode() if message.text is not None else _hex(message.hex or "")
     payload = _hex(_payload(request, HexPayload).hex)
     if request.kind is Kind.DIGEST and len(payload) != 32:  # noqa: PLR2004 - a digest
         raise Malformed("A digest is 32 bytes of hex.", field="payload.hex")
-    return ToSign(request.kind, payload, request.network)
+    return payload
 
 
 def _payload[T](request: SignRequest, kind: type[T]) -> T:

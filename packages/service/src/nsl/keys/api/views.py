@@ -42,14 +42,14 @@ ExportRecipients = Annotated[
 AliasText = Annotated[
     str,
     Meta(
-        pattern=r"^(?![0-9a-f]{8}-[0-9a-f]{4}-)[a-z0-9][a-z0-9._/-]{0,62}$",
+        pattern=r"^(?![0-9a-f]{8}-[0-9a-f]{4}-)[a-z0-9][a-z0-9._/-]{0,62}$(?!\n)",
         description="Small letters, digits, `.`, `_`, `/`, `-`; one live key of a tenant has it at a time",
     ),
 ]
 TAGS_MAX = 32
-TagName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._/-]{0,62}$")]
+TagName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._/-]{0,62}$(?!\n)")]
 Tags = Annotated[
-    dict[TagName, Annotated[str, Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]],
+    dict[TagName, Annotated[str, Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$(?!\n)")]],
     Meta(max_length=TAGS_MAX, description="What you want to find the key by, by name"),
 ]
 

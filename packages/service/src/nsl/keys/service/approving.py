@@ -12,7 +12,9 @@ from nsl.identity.model import Caller
 from nsl.identity.service import Note, note
 from nsl.keys.errors import ApprovalDecided, ApprovalNotYours, ApprovalUnknown, DecisionNotSigned
 from nsl.keys.model import Key
-from nsl.keys.service.signing import Keys, ToSign, signable
+from nsl.keys.service.addresses import DepositAddresses
+from nsl.keys.service.asking import ToSign, signable
+from nsl.keys.service.signing import Keys
 from nsl.keys.store import approvals as store
 from nsl.keys.store.approvals import ApprovalRequest, ApproverDecision
 from nsl.kit.clock import now
@@ -41,6 +43,7 @@ class Shown:
     Attributes:
         statement: what approvers sign.
         needed: whose approval it takes.
+        public_key: of whose signature this is about: the key's, or that of one below it.
     """
 
     request: ApprovalRequest
@@ -48,14 +51,16 @@ class Shown:
     state: ApprovalState
     meaning: str
     needed: tuple[Needed, ...]
+    public_key: bytes
 
 
 class Approving:
     """Of all tenants, one at a time."""
 
-    def __init__(self, database: Database, keys: Keys, cluster: bytes) -> None:
+    def __init__(self, database: Database, keys: Keys, addresses: DepositAddresses, cluster: bytes) -> None:
         self._database = database
         self._keys = keys
+        self._addresses = addresses
         self._cluster = cluster
 
     async def ask(
@@ -66,8 +71,11 @@ class Approving:
         expires_in: timedelta,
         told: Note[Shown] | None = None,
     ) -> Shown:
-        """Ask for the approval of a signature. Raises KeyUnknown, KindUnsuitable, PayloadUnreadable."""
+        """Ask for the approval of a signature. Raises KeyUnknown, KindUnsuitable, PayloadUnreadable, AddressUnknown."""
         await self._keys.evaluate(caller.tenant, key_id, item)
+        below = None
+        if item.address_index is not None:
+            below = (await self._addresses.at(caller.tenant, key_id, item.address_index)).public_key
         key = await self._keys.get(caller.tenant, key_id)
         at = now().replace(microsecond=0)
         request = ApprovalRequest(
@@ -79,6 +87,7 @@ class Approving:
             requested_by=caller.subject,
             requested_at=at,
             expires_at=at + expires_in,
+            public_key=below,
         )
         shown = self._shown(caller.tenant, key, request, at)
         async with self._database.transaction(caller.tenant) as connection:
@@ -165,7 +174,8 @@ class Approving:
 
     def _shown(self, tenant: UUID, key: Key, request: ApprovalRequest, at: datetime) -> Shown:
         what = read_signable(request.request)
-        meaning = meaning_of(what, key.curve, key.public_key)
+        public_key = request.public_key or key.public_key
+        meaning = meaning_of(what, key.curve, public_key)
         needed = decide(key.policy, meaning, int(at.timestamp())).approvals
         statement = SigningApproval(
             cluster=self._cluster.hex(),
@@ -179,7 +189,7 @@ class Approving:
         state = _state(request, needed, at)
         if state is ApprovalState.OPEN and request.policy_hash != key.policy.hash:
             state = ApprovalState.EXPIRED  # with the policy that asked for it
-        return Shown(request, statement, state, summary(key.policy, meaning), needed)
+        return Shown(request, statement, state, summary(key.policy, meaning), needed, public_key)
 
 
 def _state(request: ApprovalRequest, needed: Sequence[Needed], at: datetime) -> ApprovalState:

@@ -122,12 +122,12 @@ class Governing:
             signatures = await store.latest_signatures(connection, key_id, last)
         now = unix_seconds()
         differences = []
-        for receipt, kind, request in signatures:
-            meaning = meaning_of(read_signable(request), key.curve, key.public_key)
-            before, after = (decide(each, meaning, now) for each in (key.policy, policy))
+        for each in signatures:
+            meaning = meaning_of(read_signable(each.request), key.curve, each.public_key or key.public_key)
+            before, after = (decide(one, meaning, now) for one in (key.policy, policy))
             if (before.objections, before.rules) != (after.objections, after.rules):
-                said = (tuple(dict.fromkeys(each.code for each in found.objections)) for found in (before, after))
-                differences.append(Difference(receipt, kind, summary(policy, meaning), *said))
+                said = (tuple(dict.fromkeys(one.code for one in found.objections)) for found in (before, after))
+                differences.append(Difference(each.id, each.kind, summary(policy, meaning), *said))
         return Compared(len(signatures), tuple(differences))
 
     async def _settle(self, tenant: UUID, key_id: UUID, by: str, act: str, note: Note[Key] | None) -> Key:

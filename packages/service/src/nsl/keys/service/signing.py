@@ -24,7 +24,6 @@ from nsl.keys.errors import (
     SigningRefused,
 )
 from nsl.keys.model import (
-    KINDS_OF_CURVE,
     Enclave,
     Key,
     KeyFilter,
@@ -37,6 +36,7 @@ from nsl.keys.model import (
 )
 from nsl.keys.ports import KeyEnclave
 from nsl.keys.service.aliases import aliases_named, insist_on_free
+from nsl.keys.service.asking import ToSign, signable
 from nsl.keys.service.freezing import insist_on_no_freeze
 from nsl.keys.service.journal import Journal, Page
 from nsl.keys.service.lifecycle import Lifecycle
@@ -50,30 +50,13 @@ from nsl_protocol.enclave.evaluation import Evaluated
 from nsl_protocol.enclave.lifecycle import ChangeApproval, KeyChange, KeyState, inactive
 from nsl_protocol.enclave.messages import Curve, Refused, Signature, SignOrder
 from nsl_protocol.enclave.policies import Approval
-from nsl_protocol.enclave.signable import (
-    Signable,
-    SignDigest,
-    SignEvmTransaction,
-    SignMessage,
-    SignN3Transaction,
-    SignTypedData,
-)
 from nsl_protocol.enclave.wrapped import KeyName
-from nsl_protocol.policy.document import Kind, Policy
+from nsl_protocol.policy.document import Policy
 
 KEYS_KEPT_SECONDS: Final = 1.0
 KEYS_KEPT_MAX: Final = 10_000
 _NOT_UNDERSTOOD = frozenset({"NOT_UNDERSTOOD", "WRONG_CURVE", "WRONG_CHAIN"})
 NOT_REGISTERED = "NOT_REGISTERED"
-
-
-@dataclass(frozen=True, slots=True)
-class ToSign:
-    """``payload`` is the message, digest, transaction or document; ``network`` the N3 magic number or EVM chain id."""
-
-    kind: Kind
-    payload: bytes
-    network: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,8 +282,11 @@ class Keys:
             results[position] = Made(answer, key, receipt)
             request = msgspec.msgpack.encode(orders[position].what)
             kind, text = items[position].kind, answer.decoded.decode()
+            below = answer.public_key if items[position].address_index is not None else None
             noted.append(
-                NotedSignature(receipt, key.id, key.version, caller.subject, kind, request, text, answer.signature)
+                NotedSignature(
+                    receipt, key.id, key.version, caller.subject, kind, request, text, answer.signature, below
+                )
             )
         if leaves:
             also = None if note is None or not noted else partial(_told, note, results)
@@ -343,34 +329,6 @@ def _frozen(key: Key) -> str:
 
 async def _told(note: Note[Signed], results: Signed, connection: Connection) -> None:
     await note(connection, results)
-
-
-def signable(key: Key, item: ToSign) -> Signable:
-    """What the enclave is asked for. Raises KindUnsuitable."""
-    if item.kind not in KINDS_OF_CURVE[key.curve]:
-        allowed = ", ".join(sorted(KINDS_OF_CURVE[key.curve]))
-        raise KindUnsuitable(f"A {key.curve} key does not sign {item.kind}; it signs: {allowed}.", field="kind")
-    match item.kind:
-        case Kind.MESSAGE:
-            return SignMessage(item.payload)
-        case Kind.DIGEST:
-            return SignDigest(item.payload)
-        case Kind.TYPED_DATA:
-            return SignTypedData(item.payload)
-        case Kind.N3_TRANSACTION:
-            return SignN3Transaction(_network(item), item.payload)
-        case Kind.EVM_TRANSACTION:
-            return SignEvmTransaction(_network(item), item.payload)
-        case _:
-            raise KindUnsuitable(f"{item.kind} is nothing to sign: POST it to the key's own {item.kind}.", field="kind")
-
-
-def _network(item: ToSign) -> int:
-    if item.network is None:
-        raise KindUnsuitable(
-            "Name the network that the transaction is for: the N3 magic number, or the EVM chain id.", field="network"
-        )
-    return item.network
 
 
 def failure_of(refused: Refused) -> Failure:

@@ -2,7 +2,7 @@
 
 from nsl.keys.errors import PayloadUnreadable
 from nsl.keys.model import Key
-from nsl.keys.service.signing import ToSign, signable
+from nsl.keys.service.asking import ToSign, signable
 from nsl_protocol.enclave.signed import signed_data, verify_signature
 from nsl_protocol.errors import CodecError
 
@@ -11,12 +11,13 @@ _SIGNATURE_BYTES = 64
 _RECOVERY = (27, 28)
 
 
-def verifies(key: Key, item: ToSign, signature: bytes, salt: str = "") -> bool:
+def verifies(key: Key, item: ToSign, signature: bytes, salt: str = "", *, public_key: bytes | None = None) -> bool:
     """Whether the signature is this key's over exactly that.
 
     Args:
         signature: 64 bytes, or 65 with v.
         salt: of the N3 message envelope, hex text.
+        public_key: of the key below that is said to have signed; None: the key itself.
 
     Raises:
         KindUnsuitable: a key of this curve does not sign that.
@@ -30,7 +31,7 @@ def verifies(key: Key, item: ToSign, signature: bytes, salt: str = "") -> bool:
     if len(signature) > _SIGNATURE_BYTES and signature[_SIGNATURE_BYTES] not in _RECOVERY:
         return False
     try:
-        verify_signature(key.curve, key.public_key, data, signature[:_SIGNATURE_BYTES])
+        verify_signature(key.curve, public_key or key.public_key, data, signature[:_SIGNATURE_BYTES])
     except CodecError:
         return False
     return True

@@ -50,7 +50,10 @@ class HeldPolicy:
 
 @dataclass(frozen=True, slots=True)
 class NotedSignature:
-    """What is kept of a signature. ``request``: what the enclave was asked, as msgpack; ``decoded`` is JSON text."""
+    """What is kept of a signature. ``request``: what the enclave was asked, as msgpack; ``decoded`` is JSON text.
+
+    ``public_key``: of the key below that signed; None: the key itself.
+    """
 
     id: UUID
     key: UUID
@@ -60,6 +63,17 @@ class NotedSignature:
     request: bytes
     decoded: str
     signature: bytes
+    public_key: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LatestSignature:
+    """Its receipt, and what was asked, as msgpack. ``public_key``: as in ``NotedSignature``."""
+
+    id: UUID
+    kind: Kind
+    request: bytes
+    public_key: bytes | None
 
 
 async def insert(connection: Connection, tenant: UUID, new: WrappedKey, created_by: str) -> None:
@@ -168,10 +182,10 @@ async def policies_of(connection: Connection, key: UUID) -> list[HeldPolicy]:
     return [HeldPolicy(**row) for row in await fetch_all(connection, _QUERIES["policies_of"], {"key_id": key})]
 
 
-async def latest_signatures(connection: Connection, key: UUID, limit: int) -> list[tuple[UUID, Kind, bytes]]:
-    """Receipt, kind and request of a key's latest signatures, as far as requests are kept; the latest first."""
+async def latest_signatures(connection: Connection, key: UUID, limit: int) -> list[LatestSignature]:
+    """A key's latest signatures, as far as requests are kept; the latest first."""
     rows = await fetch_all(connection, _QUERIES["latest_signatures"], {"key_id": key, "limit": limit})
-    return [(row["id"], Kind(row["kind"]), row["request"]) for row in rows]
+    return [LatestSignature(row["id"], Kind(row["kind"]), row["request"], row["public_key"]) for row in rows]
 
 
 async def left_half_done(
@@ -237,6 +251,7 @@ async def note_signatures(
         "requests": [each.request for each in signatures],
         "decoded": [each.decoded for each in signatures],
         "signatures": [each.signature for each in signatures],
+        "public_keys": [each.public_key for each in signatures],
         "created_at": created_at,
     }
     await connection.execute(_QUERIES["note_signatures"], parameters)

@@ -25,7 +25,7 @@ class ApproverDecision:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalRequest:
-    """``request``: what is to be signed, as msgpack."""
+    """``request``: what is to be signed, as msgpack. ``public_key``: of the key below it, where that signs."""
 
     id: UUID
     key: UUID
@@ -38,6 +38,7 @@ class ApprovalRequest:
     revoked_at: datetime | None = None
     used_at: datetime | None = None
     decisions: tuple[ApproverDecision, ...] = ()
+    public_key: bytes | None = None
 
 
 async def insert(connection: Connection, tenant: UUID, new: ApprovalRequest) -> None:
@@ -52,6 +53,7 @@ async def insert(connection: Connection, tenant: UUID, new: ApprovalRequest) -> 
         "requested_by": new.requested_by,
         "requested_at": new.requested_at,
         "expires_at": new.expires_at,
+        "public_key": new.public_key,
     }
     await connection.execute(_QUERIES["insert_approval"], parameters)
 
@@ -121,4 +123,5 @@ def _request(row: Mapping[str, Any]) -> ApprovalRequest:
         revoked_at=row["revoked_at"],
         used_at=row["used_at"],
         decisions=decisions,
+        public_key=row["public_key"],
     )

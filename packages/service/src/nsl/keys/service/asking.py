@@ -1,0 +1,68 @@
+"""What the enclave is asked to sign: how it was asked for, in the enclave's words."""
+
+from dataclasses import dataclass
+
+from nsl.keys.errors import KindUnsuitable
+from nsl.keys.model import KINDS_OF_CURVE, Key
+from nsl_protocol.enclave.signable import (
+    PlainSignable,
+    Signable,
+    SignBelow,
+    SignDigest,
+    SignEvmTransaction,
+    SignMessage,
+    SignN3Transaction,
+    SignTypedData,
+)
+from nsl_protocol.hd import DERIVING_CURVES
+from nsl_protocol.policy.document import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class ToSign:
+    """``payload`` is the message, digest, transaction or document; ``network`` the N3 magic number or EVM chain id.
+
+    ``address_index``: the key at ``m/0/address_index`` below signs it (BIP-32).
+    """
+
+    kind: Kind
+    payload: bytes
+    network: int | None = None
+    address_index: int | None = None
+
+
+def signable(key: Key, item: ToSign) -> Signable:
+    """What the enclave is asked for. Raises KindUnsuitable."""
+    what = _signable(key, item)
+    if item.address_index is None:
+        return what
+    if key.curve not in DERIVING_CURVES:
+        raise KindUnsuitable(f"There are no addresses below a key of {key.curve}.", field="address_index")
+    return SignBelow(item.address_index, what)
+
+
+def _signable(key: Key, item: ToSign) -> PlainSignable:
+    if item.kind not in KINDS_OF_CURVE[key.curve]:
+        allowed = ", ".join(sorted(KINDS_OF_CURVE[key.curve]))
+        raise KindUnsuitable(f"A {key.curve} key does not sign {item.kind}; it signs: {allowed}.", field="kind")
+    match item.kind:
+        case Kind.MESSAGE:
+            return SignMessage(item.payload)
+        case Kind.DIGEST:
+            return SignDigest(item.payload)
+        case Kind.TYPED_DATA:
+            return SignTypedData(item.payload)
+        case Kind.N3_TRANSACTION:
+            return SignN3Transaction(_network(item), item.payload)
+        case Kind.EVM_TRANSACTION:
+            return SignEvmTransaction(_network(item), item.payload)
+        case _:
+            raise KindUnsuitable(f"{item.kind} is nothing to sign: POST it to the key's own {item.kind}.", field="kind")
+
+
+def _network(item: ToSign) -> int:
+    if item.network is None:
+        raise KindUnsuitable(
+            "Name the network that the transaction is for: the N3 magic number, or the EVM chain id.", field="network"
+        )
+    return item.network
