@@ -39,16 +39,15 @@ class Node:
         return private_half(self.curve, self.secret)
 
     def child(self, index: int) -> "Node":
-        """The one below. Raises Refusal: ``ADDRESS_UNUSABLE``: secp256k1 has none there (one index in 2**127)."""
+        """The one below."""
         order, tail = _ORDERS[self.curve], self.half.public_key
         while True:
             added, chain_code = tweak(self.chain_code, tail, index)
             secret = (int.from_bytes(added) + int.from_bytes(self.secret)) % order
             if int.from_bytes(added) < order and secret:
                 return Node(self.curve, secret.to_bytes(_WORD_BYTES), chain_code)
-            if self.curve is Curve.SECP256K1:
-                raise Refusal("ADDRESS_UNUSABLE", f"There is no key at {index} (BIP-32): use the next one.")
-            tail = b"\1" + chain_code  # SLIP-0010: once more, over what came out
+            # SLIP-0010: once more, over what came out. BIP-32 has no key there, which is one index in 2**127.
+            tail = b"\1" + chain_code
 
 
 class Below:
@@ -60,7 +59,7 @@ class Below:
         self._external = Node(curve, secret, chain_code_of(curve, secret)).child(EXTERNAL)
 
     def at(self, index: int) -> PrivateHalf:
-        """One of them. Raises Refusal: ``ADDRESS_UNUSABLE``."""
+        """One of them."""
         return self._external.child(index).half
 
     def from_(self, first: int, count: int) -> tuple[bytes, ...]:

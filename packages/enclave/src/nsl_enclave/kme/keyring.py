@@ -85,7 +85,7 @@ class OpenKey:
         return self._below
 
     def half(self, what: Signable) -> PrivateHalf:
-        """The private half that signs this. Raises Refusal: there is none at that index."""
+        """The private half that signs this. Raises Refusal: there are none below."""
         return self.below.at(what.index) if isinstance(what, SignBelow) else self.private
 
 
