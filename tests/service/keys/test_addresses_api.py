@@ -36,6 +36,8 @@ def test_each_payer_has_one_address_and_it_is_found_again(api: httpx.Client, cur
     assert [each["index"] for each in _make(api, key, count=3)] == [3, 4, 5]
     assert done(api.get(place, params={"reference": "bob"}))["items"] == [bob]
     assert done(api.get(place, params={"address": ann["address"]}))["items"] == [ann]
+    if curve == "secp256k1":
+        assert done(api.get(place, params={"address": ann["address"].lower()}))["items"] == [ann]
     first = done(api.get(place, params={"limit": 4}))
     rest = done(api.get(place, params={"limit": 4, "cursor": first["next_cursor"]}))
     assert [each["index"] for each in first["items"] + rest["items"]] == [0, 1, 2, 3, 4, 5]

@@ -208,7 +208,7 @@ SELECT * FROM key_addresses WHERE key_id = %(key_id)s AND number = %(number)s
 SELECT * FROM key_addresses
 WHERE key_id = %(key_id)s AND number > %(after)s
     AND (%(reference)s::text IS NULL OR reference = %(reference)s)
-    AND (%(address)s::text IS NULL OR lower(address) = lower(%(address)s))
+    AND (%(address)s::text IS NULL OR address = %(address)s)
 ORDER BY number
 LIMIT %(limit)s
 

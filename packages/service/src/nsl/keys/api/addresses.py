@@ -18,6 +18,8 @@ from nsl.kit.errors import Malformed
 from nsl_protocol.enclave.below import DERIVED_AT_ONCE_MAX
 from nsl_protocol.enclave.messages import Curve
 from nsl_protocol.enclave.signable import ADDRESS_INDEX_MAX
+from nsl_protocol.errors import CodecError
+from nsl_protocol.evm.address import EvmAddress
 from nsl_protocol.hd import ExtendedPublicKey
 
 AddressesOf = NamedDependency[SkipValidation[DepositAddresses]]
@@ -96,13 +98,21 @@ async def list_addresses(
         int, QueryParameter(ge=-1, le=ADDRESS_INDEX_MAX, description="next_cursor of the page before")
     ] = -1,
 ) -> AddressPage:
-    only = AddressFilter(reference, address)
+    only = AddressFilter(reference, None if address is None else _canonical(address))
     found, following = await addresses.page(caller.tenant, key_id, only, after=cursor, limit=limit)
     return _page(found, None if following is None else str(following))
 
 
 #: what ``nsl.http`` mounts
 HANDLERS = (make_addresses, list_addresses)
+
+
+def _canonical(address: str) -> str:
+    """As addresses are kept: those of Neo X with their checksum (EIP-55)."""
+    try:
+        return str(EvmAddress.parse(address)) if address.startswith("0x") else address
+    except CodecError as error:
+        raise Malformed(f"This is no address: {error}.", field="address") from error
 
 
 def _page(found: Addresses, following: str | None = None) -> AddressPage:
