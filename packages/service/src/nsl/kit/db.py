@@ -21,6 +21,7 @@ from nsl.kit.errors import Unavailable
 
 type Connection = AsyncConnection[DictRow]
 
+_DOWN = "The database does not answer; the request can be repeated."
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 
 
@@ -81,9 +82,8 @@ class Database:
         if subject is not None:
             begin += f"; SET LOCAL app.current_subject = '{subject}'"
         try:
-            async with self._pool.connection() as connection:
-                # One message for both; a UUID cannot carry SQL.
-                await connection.execute(begin, prepare=False)
+            connection = await self._begun(begin)
+            try:
                 try:
                     yield connection
                 except BaseException:
@@ -91,8 +91,28 @@ class Database:
                         await connection.execute("ROLLBACK", prepare=False)
                     raise
                 await connection.execute("COMMIT", prepare=False)
+            finally:
+                await self._pool.putconn(connection)
         except (OperationalError, PoolTimeout, IdleInTransactionSessionTimeout) as error:
-            raise DatabaseDown("The database does not answer; the request can be repeated.") from error
+            raise DatabaseDown(_DOWN) from error
+
+    async def _begun(self, begin: str) -> Connection:
+        """A connection with a transaction begun. Those that were lost while they lay in the pool are passed over.
+
+        A restart of the server loses all of them at once: nothing was asked on them, so nobody's request need fail.
+        """
+        for _ in range(self._pool.max_size):
+            connection = await self._pool.getconn()
+            try:
+                # One message for both; a UUID cannot carry SQL.
+                await connection.execute(begin, prepare=False)
+            except BaseException as error:
+                await self._pool.putconn(connection)
+                if not isinstance(error, OperationalError):
+                    raise
+            else:
+                return connection
+        raise DatabaseDown(_DOWN)
 
     async def check(self) -> None:
         """An empty transaction, for readiness. Raises DatabaseDown."""
