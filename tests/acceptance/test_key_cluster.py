@@ -5,14 +5,11 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import AsyncIterator
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 import psycopg
 import pytest
-import pytest_asyncio
 
 from nsl.adapters.enclave import PostgresRegister, visit
 from nsl.cli.custodian import CustodianKeys, approve_now
@@ -20,60 +17,19 @@ from nsl.cli.custodian import rotate as make_another
 from nsl.cli.rotation import hold
 from nsl.cli.up.postgres import OWNER
 from nsl.cli.up.stack import Stack, StackOptions
-from nsl.cli.up.tour import SCOPES
 from nsl.kit.db import Database
 from nsl_client import AsyncClient, Key, NslError
-from nsl_client.model import Signature
 from nsl_protocol.cluster.custody import Act
 from nsl_protocol.cluster.manifest import Program
-from nsl_protocol.enclave.messages import GetStatus, Status
+from tests.acceptance.key_cluster import REPLICAS, SECONDS_MAX, leased, signed
 from tests.support.live import NSL
 
-REPLICAS = ("kme", "kme-2", "kme-3")
-# Two seconds are the promise, on a machine that has nothing else to do; whoever waits for a dead replica waits longer.
-SECONDS_MAX = 6
 WRAPPED_UNDER = """
     SELECT substring(wrapped FROM 1 FOR 5) FROM key_versions
     UNION SELECT substring(wrapped FROM 1 FOR 5) FROM token_keys
     UNION SELECT substring(wrapped FROM 1 FOR 5) FROM key_ledgers
 """
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    options = StackOptions(state=tmp_path_factory.mktemp("cluster") / "state", port=0, kme_replicas=3)
-    async with Stack(options) as running:
-        yield running
-
-
-async def leased(stack: Stack) -> None:
-    """Wait until every replica is a member with a lease, which a majority has granted."""
-    async with asyncio.timeout(10):
-        while not all([(await status(stack, number)).lease_seconds for number in range(len(stack.kmes))]):
-            await asyncio.sleep(0.1)
-
-
-async def status(stack: Stack, number: int) -> Status:
-    """What a replica says of itself."""
-    async with visit(("127.0.0.1", stack.kmes[number].port), Program.KME, stack.cluster.trust()) as replica:
-        return await replica.ask(Status, GetStatus())
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def client(stack: Stack) -> AsyncIterator[AsyncClient]:
-    async with AsyncClient.from_credentials(stack.credentials) as platform:
-        tenant = await platform.tenants.create("cluster")
-        await platform.tenants.set_plan(tenant.id, requests_per_minute=1_000_000, key_requests_per_minute=1_000_000)
-        made = await platform.clients.create("cluster", SCOPES, tenant_id=tenant.id)
-    async with AsyncClient(stack.base_url, made.client_id, made.client_secret) as connected:
-        yield connected
-
-
-async def signed(client: AsyncClient, key: Key) -> tuple[Signature, float]:
-    """A signature, and how long it took."""
-    began = monotonic()
-    return await client.keys.sign(key.id, "message", {"text": "m"}), monotonic() - began
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 
 async def test_all_three_are_attested(client: AsyncClient) -> None:

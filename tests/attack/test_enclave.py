@@ -1,39 +1,29 @@
-"""Attacks on the key enclave: bytes that mean something elsewhere, and peers that break the protocol."""
+"""Attacks on the key enclave's port: peers that break the protocol, and too many of them."""
 
 import asyncio
-import base64
-import hashlib
-import json
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Any
 from uuid import uuid4
 
 import pytest
-import pytest_asyncio
-from coincurve import PublicKey as Secp256k1Key
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from nsl.adapters.enclave import EnclaveClient, visit
+from nsl.adapters.enclave import visit
 from nsl_enclave.kernel.server import CONNECTIONS_MAX
 from nsl_protocol.cluster.manifest import Program
 from nsl_protocol.enclave.membership import ApplyManifest, Bootstrap, SubmitShare
 from nsl_protocol.enclave.messages import (
     FRAME_BYTES_MAX,
-    SIGNING_CURVES,
     CreateKey,
     Curve,
     GetStatus,
@@ -47,20 +37,10 @@ from nsl_protocol.enclave.messages import (
 from nsl_protocol.enclave.signable import SignMessage
 from nsl_protocol.enclave.wire import call_frame, read_reply
 from nsl_protocol.enclave.wrapped import KeyName
-from nsl_protocol.evm.keccak import keccak256
-from nsl_protocol.evm.transaction import FeeMarketTransaction, LegacyTransaction
 from nsl_protocol.policy.document import Policy
-from tests.support.enclave import Enclave, enclave, new_key
+from tests.support.enclave import Enclave, enclave
 
 NAME = KeyName(b"t" * 16, b"k" * 16, 1)
-N3_SIGN_DATA = (860833102).to_bytes(4, "little") + hashlib.sha256(b"a transaction").digest()
-EVM_LEGACY = LegacyTransaction(47763, 0, 21000, None, 1, b"", 10**9).unsigned_bytes()
-EVM_TYPED = FeeMarketTransaction(47763, 0, 21000, None, 1, b"", 1, 10**9).unsigned_bytes()
-JWT = b".".join(
-    base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=")
-    for part in ({"alg": "RS256", "typ": "at+jwt"}, {"sub": "root", "exp": 9999999999})
-)
-DANGEROUS = {"n3-sign-data": N3_SIGN_DATA, "evm-legacy": EVM_LEGACY, "evm-typed": EVM_TYPED, "jwt": JWT}
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
@@ -69,56 +49,6 @@ def kme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Enclave]:
     folder: Path = tmp_path_factory.mktemp("kme")
     with enclave(folder) as running:
         yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def client(kme: Enclave) -> AsyncIterator[EnclaveClient]:
-    async with kme.client() as connected:
-        yield connected
-
-
-def _verifies(curve: Curve, public_key: bytes, signature: Any, data: bytes) -> bool:
-    """Whether the signature stands for exactly these bytes in any of the ways that chains and tokens read them."""
-    raw = signature.signature
-    try:
-        if curve is Curve.ED25519:
-            Ed25519PublicKey.from_public_bytes(public_key).verify(raw, data)
-            return True
-        if curve is Curve.SECP256R1:
-            der = encode_dss_signature(int.from_bytes(raw[:32]), int.from_bytes(raw[32:]))
-            key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), public_key)
-            key.verify(der, data, ec.ECDSA(hashes.SHA256()))
-            return True
-    except InvalidSignature:
-        return False
-    recoverable = raw + bytes([signature.recovery])
-    digests = (keccak256(data), hashlib.sha256(data).digest())
-    return any(
-        Secp256k1Key.from_signature_and_message(recoverable, digest, hasher=None).format() == public_key
-        for digest in digests
-    )
-
-
-@pytest.mark.parametrize("curve", SIGNING_CURVES)
-@pytest.mark.parametrize("what", sorted(DANGEROUS))
-async def test_bytes_that_mean_something_elsewhere_are_worthless_signed_as_a_message(
-    client: EnclaveClient, curve: Curve, what: str
-) -> None:
-    for blind in (False, True):
-        made = await new_key(client, curve, blind_signing=blind)
-        signed = (await client.sign([SignOrder(made.name, made.wrapped, SignMessage(DANGEROUS[what]), uuid4().bytes)]))[
-            0
-        ]
-        assert not _verifies(curve, made.public_key, signed, DANGEROUS[what])
-
-
-async def test_the_judge_of_this_test_knows_a_real_signature(client: EnclaveClient) -> None:
-    from nsl_protocol.enclave.signable import SignDigest
-
-    made = await new_key(client, Curve.SECP256R1, blind_signing=True)
-    digest = hashlib.sha256(N3_SIGN_DATA).digest()
-    signed = (await client.sign([SignOrder(made.name, made.wrapped, SignDigest(digest), uuid4().bytes)]))[0]
-    assert _verifies(Curve.SECP256R1, made.public_key, signed, N3_SIGN_DATA)
 
 
 # Peers ---------------------------------------------------------------------------------------------------------------

@@ -1,6 +1,5 @@
 """Signatures that take the approval of others: by their keys, over exactly these bytes, by as many as it takes."""
 
-from collections.abc import Callable
 from uuid import UUID, uuid4
 
 import pytest
@@ -9,7 +8,7 @@ from msgspec.structs import replace
 from nsl_protocol.audit.leaves import EnclaveLeaf, read_leaf
 from nsl_protocol.enclave.messages import CreateKey, Curve, KeyCreated, Refused, Sign, Signature, Signed, SignOrder
 from nsl_protocol.enclave.policies import Approval
-from nsl_protocol.enclave.signable import Signable, SignDigest, SignEvmTransaction, SignMessage
+from nsl_protocol.enclave.signable import Signable, SignEvmTransaction, SignMessage
 from nsl_protocol.enclave.wrapped import WrappedKey
 from nsl_protocol.errors import CodecError
 from nsl_protocol.evm.abi import encode_transfer
@@ -80,44 +79,6 @@ def test_two_of_three_approve_and_the_leaf_names_them(host: Host) -> None:
         leaf = read_leaf(made.leaf.content)
         assert isinstance(leaf, EnclaveLeaf)
         assert leaf.approvers == ("ann", "cat")
-
-
-def _twice(key: Key) -> Approval:
-    statement = key.statement()
-    signature = SIGN["ann"](statement.signed())
-    return Approval(statement.id.bytes, statement.expires_at, {"ann": signature, "bob": signature})
-
-
-def _malleated(key: Key) -> Approval:
-    whole = given(key.statement(), "ann", "bob")
-    return replace(whole, signatures=whole.signatures | {"bob": whole.signatures["bob"][:63] + b"\x00"})
-
-
-TRIED: dict[str, Callable[[Key], Approval]] = {
-    "one": lambda key: given(key.statement(), "ann"),
-    "rejections": lambda key: given(key.statement(), "ann", "bob", rejected=True),
-    "of other bytes": lambda key: given(key.statement(SignMessage(b"buy lunch")), "ann", "bob"),
-    "of another kind with the same bytes": lambda key: given(key.statement(SignDigest(b"m" * 32)), "ann", "bob"),
-    "of another key": lambda key: given(key.statement(key=uuid4()), "ann", "bob"),
-    "of another tenant": lambda key: given(key.statement(tenant=uuid4()), "ann", "bob"),
-    "of another cluster": lambda key: given(key.statement(cluster="00" * 32), "ann", "bob"),
-    "of another policy": lambda key: given(key.statement(policy="00" * 32), "ann", "bob"),
-    "expired": lambda key: given(key.statement(expires_at=int(key.replica.cluster.now())), "ann", "bob"),
-    "for longer than can be": lambda key: given(
-        key.statement(expires_at=int(key.replica.cluster.now()) + 40 * DAY), "ann", "bob"
-    ),
-    "prolonged": lambda key: replace(given(key.statement(), "ann", "bob"), expires_at=2**33),
-    "under another id": lambda key: replace(given(key.statement(), "ann", "bob"), id=uuid4().bytes),
-    "one person under two names": _twice,
-    "malleated": _malleated,
-}
-
-
-@pytest.mark.parametrize("how", TRIED)
-def test_nothing_else_is_an_approval(host: Host, how: str) -> None:
-    key = Key(host)
-    assert code(key.sign(WHAT, TRIED[how](key))) == "APPROVAL_NEEDED"
-    assert code(key.sign(WHAT, given(key.statement(), "ann", "bob"))) == ""
 
 
 TOKEN, FRIEND = EvmAddress(b"\7" * 20), EvmAddress(b"\x08" * 20)

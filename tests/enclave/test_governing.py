@@ -20,7 +20,7 @@ from nsl_protocol.errors import CodecError
 from nsl_protocol.policy.approvers import Approver, ApproverAlgorithm, ChangeRule
 from nsl_protocol.policy.changing import PolicyChange
 from nsl_protocol.policy.document import DOCUMENT_BYTES_MAX, Book, Kind, Policy, checked, read_policy
-from tests.enclave.host import NAME, Host, key_name, restarted
+from tests.enclave.host import NAME, Host, restarted
 from tests.enclave.replica import Founders, client
 
 ANN, BOB = Ed25519PrivateKey.from_private_bytes(b"a" * 32), Ed25519PrivateKey.from_private_bytes(b"b" * 32)
@@ -98,56 +98,6 @@ def test_enough_approvers_change_it(host: Host, by: tuple[str, ...]) -> None:
     host.replicas[0].call(key.order(POLICY, *by), client())
     with pytest.raises(Exception, match="not the present edition"):
         host.show(host.replicas[0], WrappedKey(NAME, former))
-
-
-def refusals(key: Key) -> dict[str, tuple[ChangePolicy, str]]:
-    """What a host that was taken over may try."""
-    mallory = Ed25519PrivateKey.generate()
-    good = key.order(WIDER, "ann", "bob")
-    signed = key.statement(WIDER).signed
-    other_tenant = key.statement(WIDER, tenant=UUID(int=1))
-    few = "TOO_FEW_APPROVALS"
-    return {
-        "too few": (key.order(WIDER, "ann"), few),
-        "nobody": (key.order(WIDER), few),
-        "one person twice, under another's name": (
-            replace(good, approvals={"ann": ANN.sign(signed), "bob": ANN.sign(signed)}),
-            few,
-        ),
-        "a stranger": (replace(good, approvals={"ann": ANN.sign(signed), "mal": mallory.sign(signed)}), few),
-        "a stranger under a name": (
-            replace(good, approvals={"ann": ANN.sign(signed), "bob": mallory.sign(signed)}),
-            few,
-        ),
-        "another policy than they signed": (replace(good, policy=replace(WIDER, kinds=None).canonical), few),
-        "for another tenant": (key.order(WIDER, "ann", "bob", signed=other_tenant), few),
-        "for another key": (key.order(WIDER, "ann", "bob", signed=key.statement(WIDER, key=UUID(int=1))), few),
-        "for another cluster": (key.order(WIDER, "ann", "bob", signed=key.statement(WIDER, cluster="00" * 32)), few),
-        "for another number": (key.order(WIDER, "ann", "bob", signed=key.statement(WIDER, number=2)), few),
-        "from another policy": (key.order(WIDER, "ann", "bob", signed=key.statement(WIDER, from_="00" * 32)), few),
-        "longer than they signed": (replace(good, expires_at=good.expires_at + 1), few),
-        "expired": (
-            key.order(WIDER, "ann", "bob", signed=key.statement(WIDER, expires_at=key.now)),
-            "APPROVALS_EXPIRED",
-        ),
-        "for ever": (
-            key.order(WIDER, "ann", "bob", signed=key.statement(WIDER, expires_at=key.now + 40 * DAY)),
-            "APPROVALS_EXPIRED",
-        ),
-        "junk for a policy": (replace(good, policy=b"{}x"), "POLICY_UNREADABLE"),
-        "another key's blob": (replace(good, name=key_name(9)), "KEY_NOT_AUTHENTIC"),
-    }
-
-
-@pytest.mark.parametrize("case", range(16))
-def test_nothing_else_changes_it(host: Host, case: int) -> None:
-    key = Key(host)
-    found = refusals(key)
-    assert len(found) == 16
-    name = sorted(found)[case]
-    order, code = found[name]
-    assert key.change(order) == code, name
-    assert key.change(key.order(WIDER, "ann", "bob")) != code
 
 
 def test_a_policy_that_names_nobody_stays(host: Host) -> None:

@@ -35,7 +35,6 @@ from tests.enclave.portability import (
     exported,
     imported,
     order,
-    renamed,
     to_export,
     wrapping_key,
 )
@@ -134,24 +133,6 @@ def test_each_curve_takes_its_own_keys(host: Host, curve: Curve) -> None:
         assert first.refusal(order(first, terms, secret), client()).startswith("IMPORT_NOT_A_KEY")
 
 
-TAKEN = Recipient.new().public
-MOVED = {
-    "another tenant": replace(TERMS, name=replace(NAME, tenant=b"o" * 16)),
-    "another id": renamed(TERMS, key=b"o" * 16),
-    "another version": renamed(TERMS, version=2),
-    "another curve": replace(TERMS, curve=Curve.SECP256K1),
-    "blind signing": replace(TERMS, policy=KeyPolicy(blind_signing=True).canonical),
-    "the host as a recipient": replace(TERMS, recipients=(TAKEN,)),
-}
-
-
-@pytest.mark.parametrize("terms", MOVED.values(), ids=MOVED)
-def test_the_enclave_refuses_a_key_that_the_host_takes_for_other_terms(host: Host, terms: CreateKey) -> None:
-    first = host.replicas[0]
-    sent = order(first)
-    assert first.refusal(replace(sent, terms=terms), client()).startswith("IMPORT_NOT_AUTHENTIC")
-
-
 def test_the_enclave_refuses_another_name_and_changed_bytes(host: Host) -> None:
     first = host.replicas[0]
     sent = order(first)
@@ -226,30 +207,6 @@ def test_a_recipient_who_was_named_gets_the_key(host: Host) -> None:
         made = exported(host, item, each.public, number)
         assert SECRET not in made.encrypted
         assert open_exported(made.encrypted, each.private, cluster, NAME, Curve.ED25519) == SECRET
-
-
-def test_the_enclave_refuses_the_host_as_a_recipient(host: Host) -> None:
-    owner, thief = Recipient.new(), Recipient.new()
-    item = exportable(host, [owner])
-    for replica in host.replicas:
-        refusal = replica.refusal(to_export(host, item, thief.public), client())
-        assert refusal.startswith("RECIPIENT_NOT_NAMED")
-
-
-def test_the_enclave_refuses_to_export_what_was_made_to_stay(host: Host) -> None:
-    made = host.make_key()
-    item = WrappedKey(NAME, made.wrapped)
-    refusal = host.replicas[0].refusal(to_export(host, item, Recipient.new().public), client())
-    assert refusal.startswith("EXPORT_NOT_ALLOWED")
-
-
-def test_the_enclave_refuses_the_row_of_an_exportable_key_in_anothers_place(host: Host) -> None:
-    thief = Recipient.new()
-    host.make_key(key_name(1))
-    own = exportable(host, [thief], key_name(2))
-    swapped = WrappedKey(key_name(1), own.wrapped)
-    refusal = host.replicas[0].refusal(to_export(host, swapped, thief.public), client())
-    assert refusal.startswith("KEY_NOT_AUTHENTIC")
 
 
 def test_the_register_refuses_a_second_key_of_the_same_name_with_recipients(host: Host) -> None:
