@@ -1,8 +1,14 @@
 """An audit log whose host holds the real log key, and lies with it as a test wants."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -58,3 +64,60 @@ class HostedLog:
         first = int(cursor)
         found = list(enumerate(self.leaves))[first : first + limit]
         return SimpleNamespace(items=[SimpleNamespace(index=index, leaf=each.decode()) for index, each in found])
+
+
+class _Api(BaseHTTPRequestHandler):
+    """The part of the HTTP API that a monitor asks."""
+
+    log: HostedLog
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self._answer({"access_token": "anything", "token_type": "Bearer", "expires_in": 600})
+
+    def do_GET(self) -> None:
+        asked = urlsplit(self.path)
+        query = dict(parse_qsl(asked.query))
+        match asked.path:
+            case "/v1/audit/tree-head":
+                head = self.log.signed()
+                made = {"size": head.head.size, "root": head.head.root.hex(), "log_key": LOG_KEY.hex()}
+                self._answer(made | {"signed_at": "2027-01-01T00:00:00Z", "checkpoint": head.note})
+            case "/v1/audit/consistency":
+                former, size = int(query["from"]), int(query["to"])
+                proof = [each.hex() for each in self.log.proof(former, size)]
+                self._answer({"from_size": former, "to_size": size, "proof": proof})
+            case "/v1/audit/leaves":
+                first, count = int(query["cursor"]), int(query["limit"])
+                part = self.log.leaves[first : first + count]
+                items = [{"index": first + place, "leaf": each.decode()} for place, each in enumerate(part)]
+                self._answer({"items": items, "next_cursor": None})
+            case _:
+                self.send_error(404)
+
+    def _answer(self, document: dict[str, Any]) -> None:
+        body = json.dumps(document).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@contextmanager
+def served(log: HostedLog, credentials: Path) -> Iterator[None]:
+    """As a layer's API; ``credentials``: what a client of it uses, to be written."""
+    handler = type("Api", (_Api,), {"log": log})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        url = f"http://127.0.0.1:{server.server_port}"
+        credentials.write_text(json.dumps({"base_url": url, "client_id": "c", "client_secret": "s"}), encoding="utf-8")
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()

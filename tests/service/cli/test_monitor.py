@@ -10,8 +10,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from nsl.cli.audit import _keep_evidence
-from nsl.cli.monitor import Finding, Monitor, MonitorUnreadable
+from nsl.cli.monitor import Look, Monitor, MonitorUnreadable
 from nsl.cli.witness import WitnessApplication, WitnessKey, logs_of
 from nsl_client import ApiError
 from nsl_client.errors import Problem
@@ -161,6 +160,18 @@ def test_a_witness_that_shows_nothing_to_compare_is_named_and_accuses_nobody(
     assert sentence in unsure
 
 
+def test_what_another_client_was_given_is_compared_like_what_a_witness_has_cosigned(tmp_path: Path) -> None:
+    def look(signed: SignedHead, log: HostedLog = HONEST) -> Look:
+        (tmp_path / "theirs").write_text(signed.note, encoding="utf-8")
+        return Monitor(log, LOGS, [], tmp_path / "m", [tmp_path / "theirs"]).look()  # type: ignore[arg-type]  # as above
+
+    assert look(HONEST.signed(7)) == Look(())
+    assert [each.what for each in look(OTHER.signed(12)).findings] == ["split view"]
+    assert look(OTHER.signed(5)) == Look(()), "until there the histories are one"
+    (unsure,) = look(Renamed(HONEST.leaves).signed()).unsure
+    assert unsure.startswith(f"The head in {tmp_path}/theirs shows a head that no key of this log has signed")
+
+
 def test_a_witness_that_knows_more_than_the_log_shows_is_named(tmp_path: Path, answering: Witnesses) -> None:
     answering(lambda _: httpx.Response(200, text=HONEST.signed().note))
     look = monitor(Liar(HONEST.leaves, 5), tmp_path / "m", "http://w").look()
@@ -252,16 +263,6 @@ def test_a_state_of_another_log_is_refused(tmp_path: Path) -> None:
         (tmp_path / "m").write_text(content)
         with pytest.raises(MonitorUnreadable, match="cannot be read"):
             monitor(HONEST, tmp_path / "m")
-
-
-def test_what_is_found_later_overwrites_no_evidence(tmp_path: Path) -> None:
-    one, other, third = HONEST.signed(5).note, OTHER.signed(12).note, HONEST.signed(20).note
-    _keep_evidence([], tmp_path / "evidence")
-    assert not (tmp_path / "evidence").exists()
-    _keep_evidence([Finding("split view", "", (one, other))], tmp_path / "evidence")
-    _keep_evidence([Finding("split view", "", (one, third))], tmp_path / "evidence")
-    kept = {each.read_text(encoding="utf-8") for each in (tmp_path / "evidence").iterdir()}
-    assert kept == {one, other, third}
 
 
 def test_the_tree_is_that_of_the_leaves_that_were_read(tmp_path: Path) -> None:

@@ -1,19 +1,14 @@
 """``nsl audit``: the log of what was done, and what proves it; and ``nsl verify``, which asks nobody."""
 
-import hashlib
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from nsl.cli.connection import AsJson, Credentials, connect
 from nsl.cli.output import explained, fail, show_json, show_list, show_record
-
-if TYPE_CHECKING:
-    from nsl.cli.monitor import Finding
 
 app = typer.Typer(no_args_is_help=True, help="The audit log: heads, records, proofs and receipts.")
 
@@ -153,10 +148,61 @@ def export(
 
 
 @app.command()
+def consistency(
+    former: Annotated[int, typer.Argument(min=0, metavar="FROM", help="How many leaves the smaller head has.")],
+    size: Annotated[int, typer.Argument(min=0, metavar="TO", help="And the larger one.")],
+    out: Annotated[Path | None, typer.Option(help="Where to write it. Default: standard output.")] = None,
+    credentials: Credentials = None,
+) -> None:
+    """Fetch the proof that the log of FROM leaves is the beginning of that of TO, for `nsl audit compare`.
+
+    Example: nsl audit consistency 15 20 --out proof.json
+    """
+    import msgspec
+
+    with explained(), connect(credentials) as client:
+        document = msgspec.json.encode(client.audit.consistency(former, size)).decode() + "\n"
+        if out is None:
+            sys.stdout.write(document)
+        else:
+            out.write_text(document, encoding="utf-8")
+
+
+@app.command()
+def compare(
+    heads: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Receipts, or heads of `nsl audit head`.")],
+    log: Annotated[list[str], typer.Option(help="ORIGIN=KEY, hex: from the enclave's evidence. Repeat it per key.")],
+    proof: Annotated[
+        list[Path] | None, typer.Option(help="As `nsl audit consistency` writes it. May be repeated.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare what different clients were given, offline: was each shown the same history?
+
+    Heads of one size agree or contradict each other; of different sizes a proof tells, and without one it is unknown.
+    Exit status 0 only if all agree.
+
+    Example: nsl audit compare mine.json theirs.json --log ORIGIN=KEY --proof proof.json
+    """
+    from nsl.cli.heads import Agreement, compared, read_proofs
+    from nsl.cli.witness import logs_of
+
+    with explained():
+        found = compared(heads, logs_of(log), read_proofs(proof or []))
+    agree = all(each.verdict is Agreement.AGREE for each in found)
+    if as_json:
+        show_json({"agree": agree, "compared": found})
+    else:
+        show_list(found, {"one": "one", "other": "other", "sizes": "sizes", "verdict": "verdict"}, as_json=False)
+    raise typer.Exit(0 if agree else 1)
+
+
+@app.command()
 def monitor(
     log: Annotated[list[str], typer.Option(help="ORIGIN=KEY, hex: from the enclave's evidence. Repeat it per key.")],
     state: Annotated[Path, typer.Option(help="Where the monitor keeps what it has seen.")],
     witness: Annotated[list[str] | None, typer.Option(help="Address of a witness to compare with.")] = None,
+    compare: Annotated[list[Path] | None, typer.Option(help="A receipt or head that another client was given.")] = None,
     evidence: Annotated[Path | None, typer.Option(help="A folder for the signed heads that contradict.")] = None,
     once: Annotated[bool, typer.Option("--once", help="Look once, and end: status 1 if anything is wrong.")] = False,
     interval_seconds: Annotated[float, typer.Option(min=1, help="Between two looks.")] = 30.0,
@@ -165,21 +211,22 @@ def monitor(
 ) -> None:
     """Follow the audit log and its witnesses; report what cannot be true of one history. Run it where nobody else can.
 
-    Exit status 1 if anything is wrong; with --once also if a witness could not be compared with.
+    Exit status 1 if anything is wrong; with --once also if a witness or a head could not be compared with.
 
     Example: nsl audit monitor --log ORIGIN=KEY --state monitor.json --witness http://127.0.0.1:8400 --once
     """
     import asyncio
 
+    from nsl.cli.heads import keep_evidence
     from nsl.cli.monitor import Monitor
     from nsl.cli.witness import logs_of
     from nsl.kit.clock import pause
 
     with explained(), connect(credentials) as client:
-        following = Monitor(client, logs_of(log), witness or [], state)
+        following = Monitor(client, logs_of(log), witness or [], state, compare or [])
         while True:
             look = following.look()
-            _keep_evidence(look.findings, evidence)
+            keep_evidence((note for finding in look.findings for note in finding.heads), evidence)
             record = {
                 "read": following.seen.read,
                 "lost": following.seen.lost,
@@ -191,16 +238,6 @@ def monitor(
             if look.findings or once:
                 raise typer.Exit(1 if look.findings or look.unsure else 0)
             asyncio.run(pause(interval_seconds))
-
-
-def _keep_evidence(findings: "Sequence[Finding]", folder: Path | None) -> None:
-    """Each head under a name that is its own: what is found later overwrites nothing."""
-    if folder is None:
-        return
-    for note in (note for finding in findings for note in finding.heads):
-        folder.mkdir(parents=True, exist_ok=True)
-        name = hashlib.sha256(note.encode()).hexdigest()
-        (folder / f"head-{name[:32]}.txt").write_text(note, encoding="utf-8")
 
 
 @app.command("witness-key")
@@ -226,6 +263,8 @@ def witness(
     log: Annotated[list[str], typer.Option(help="ORIGIN=KEY of a log to follow, the key in hex. May be repeated.")],
     state: Annotated[Path, typer.Option(help="Where it keeps what it has cosigned: never lose it.")],
     listen: Annotated[str, typer.Option(help="HOST:PORT.")] = "127.0.0.1:8400",
+    evidence: Annotated[Path | None, typer.Option(help="A folder for signed heads that contradict each other.")] = None,
+    metrics_port: Annotated[int | None, typer.Option(help="/metrics for Prometheus, on the loopback address.")] = None,
 ) -> None:
     """Be a witness: cosign heads of a log as long as each continues the last. Run it apart from the layer.
 
@@ -234,10 +273,14 @@ def witness(
     import uvicorn
 
     from nsl.cli.witness import WitnessApplication, WitnessKey, alone_with, logs_of
+    from nsl.kit.telemetry import configure_logs, serve_metrics
 
     host, _, port = listen.rpartition(":")
     if not host or not port.isdecimal():
         fail(f"--listen is HOST:PORT, not {listen!r}.")
+    configure_logs("warning")
     with explained(), alone_with(state):
-        application = WitnessApplication(WitnessKey.read(key), logs_of(log), state)
+        application = WitnessApplication(WitnessKey.read(key), logs_of(log), state, evidence)
+        if metrics_port is not None:
+            serve_metrics(metrics_port, "127.0.0.1")
         uvicorn.run(application, host=host, port=int(port), log_level="warning", lifespan="off", access_log=False)

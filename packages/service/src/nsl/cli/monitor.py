@@ -14,10 +14,11 @@ from msgspec import DecodeError, Struct
 from msgspec.json import decode, encode
 from msgspec.structs import replace
 
+from nsl.cli.heads import is_signed, read_head
 from nsl.kit.errors import Failure
 from nsl.kit.files import write_private
 from nsl_client import ApiError, Client
-from nsl_protocol.audit.heads import NOTE_CHARACTERS_MAX, Head, SignedHead, parse_signed_head, verify_log_line
+from nsl_protocol.audit.heads import NOTE_CHARACTERS_MAX, Head, SignedHead, parse_signed_head
 from nsl_protocol.audit.leaves import EnclaveLeaf, LostLeaves, read_leaf
 from nsl_protocol.audit.merkle import Frontier, leaf_hash
 from nsl_protocol.audit.witness import contradicts
@@ -80,19 +81,27 @@ class Monitor:
         logs: the keys that may sign heads, by the log's origin: of one log.
         witnesses: their addresses.
         state: where what was seen is kept.
+        heads: files with what others were shown: receipts or checkpoints.
 
     Raises:
         MonitorUnreadable: the state cannot be read, or is of another log; or more logs than one are named.
+        HeadUnreadable: a file has no head.
     """
 
     def __init__(
-        self, client: Client, logs: Mapping[str, frozenset[bytes]], witnesses: Sequence[str], state: Path
+        self,
+        client: Client,
+        logs: Mapping[str, frozenset[bytes]],
+        witnesses: Sequence[str],
+        state: Path,
+        heads: Sequence[Path] = (),
     ) -> None:
         if len(logs) != 1:
             raise MonitorUnreadable("A monitor follows one log: name its origin with each of its keys.")
         self._client = client
         ((self._origin, self._log_keys),) = logs.items()
         self._witnesses = witnesses
+        self._heads = {f"the head in {path}": read_head(path) for path in heads}
         self._state = state
         self.seen, self._known = _read(state)
         if self._known is not None and self._known.head.origin != self._origin:
@@ -101,22 +110,22 @@ class Monitor:
     def look(self) -> Look:
         """Follow the log to its newest head. What is wrong is not followed."""
         # Before the head: what is cosigned is shown a moment later.
-        cosigned = {url: self._cosigned(url) for url in self._witnesses}
+        others = {f"the witness at {url}": self._cosigned(url) for url in self._witnesses}
+        others |= {whose: self._of_this_log(head) for whose, head in self._heads.items()}
         found = self._authentic(self._client.audit.tree_head().checkpoint)
         if isinstance(found, Finding):
             return Look((found,))
         findings = list(self._followed(found))
         unsure = []
-        for url, known in cosigned.items():
+        for whose, known in others.items():
+            name = whose[0].upper() + whose[1:]
             if isinstance(known, str):
-                unsure.append(f"The witness at {url} {known}: nothing was compared with it.")
+                unsure.append(f"{name} {known}: nothing was compared with it.")
                 continue
-            split = list(self._contradiction(known, found, f"the witness at {url}"))
+            split = list(self._contradiction(known, found, whose))
             findings += split
             if known.head.size > found.head.size and not split:
-                unsure.append(
-                    f"The witness at {url} knows the log at {known.head.size} leaves; the log shows {found.head.size}."
-                )
+                unsure.append(f"{name} knows the log at {known.head.size} leaves; the log shows {found.head.size}.")
         if not findings:
             self.seen, self._known = replace(self.seen, note=found.note), found
             write_private(self._state, encode(self.seen).decode())
@@ -128,22 +137,13 @@ class Monitor:
             signed = parse_signed_head(note)
         except CodecError as error:
             return Finding("no head", f"What the log shows as its newest head {error.reason}.")
-        if not self._signed(signed):
+        if not is_signed(signed, self._log_keys):
             return Finding("not signed", "The newest head is not signed by a log key that you trust.", (note,))
         if signed.head.origin != self._origin:
             # No witness of this log is asked about heads of another name.
             detail = f"The log key has signed a head of {signed.head.origin}, which is not {self._origin}."
             return Finding("another log", detail, (note,))
         return signed
-
-    def _signed(self, signed: SignedHead) -> bool:
-        for key in self._log_keys:
-            try:
-                verify_log_line(signed, key)
-            except CodecError:
-                continue
-            return True
-        return False
 
     def _followed(self, signed: SignedHead) -> Iterator[Finding]:
         """Against what was seen before, and leaf by leaf where they may be read."""
@@ -199,7 +199,10 @@ class Monitor:
             known = parse_signed_head(answer.text[: NOTE_CHARACTERS_MAX + 1])
         except CodecError as error:
             return f"shows what {error.reason}"
-        if known.head.origin != self._origin or not self._signed(known):
+        return self._of_this_log(known)
+
+    def _of_this_log(self, known: SignedHead) -> SignedHead | str:
+        if known.head.origin != self._origin or not is_signed(known, self._log_keys):
             return "shows a head that no key of this log has signed"
         return known
 

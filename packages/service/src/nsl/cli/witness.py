@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
+import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import DecodeError, Struct
 from msgspec.json import decode, encode
+from prometheus_client import Counter
 
+from nsl.cli.heads import keep_evidence
 from nsl.kit.clock import random_bytes, unix_seconds
 from nsl.kit.errors import Failure
 from nsl.kit.files import write_private
@@ -28,6 +31,13 @@ from nsl_protocol.errors import CodecError
 _KEY = re.compile("[0-9a-f]{64}")
 _SIZE_TYPE = b"text/x.tlog.size"
 _TEXT_TYPE = b"text/plain; charset=utf-8"
+
+_refused = Counter(
+    "nsl_witness_refused_heads_total",
+    "Heads that the log key has signed and that do not continue the one before.",
+    ["origin", "why"],
+)
+_log = structlog.get_logger("nsl.witness")
 
 type Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 type Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -82,12 +92,16 @@ class WitnessApplication:
     Args:
         logs: the Ed25519 keys of each log that is followed, by its origin.
         state: what was cosigned last, by origin; written down before a cosignature leaves.
+        evidence: a folder for heads that contradict each other.
     """
 
-    def __init__(self, key: WitnessKey, logs: Mapping[str, frozenset[bytes]], state: Path) -> None:
+    def __init__(
+        self, key: WitnessKey, logs: Mapping[str, frozenset[bytes]], state: Path, evidence: Path | None = None
+    ) -> None:
         self._key = key
         self._logs = logs
         self._state = state
+        self._evidence = evidence
         self._known = _read_state(state)
         self._one_at_a_time = asyncio.Lock()
 
@@ -114,12 +128,26 @@ class WitnessApplication:
             known = self._known.get(origin)
             found = considered(None if known is None else known.head, self._logs.get(origin, frozenset()), request)
             if isinstance(found, NotCosigned):
+                self._report(known, request.signed, found.status)
                 if found.size is not None:
                     return found.status, f"{found.size}\n", _SIZE_TYPE
                 return found.status, f"{found.reason}\n", _TEXT_TYPE
             line = cosign(self._key.public, self._key.private, found.head, unix_seconds())
             self._keep(found.with_line(line))
         return 200, f"{line.text}\n", _TEXT_TYPE
+
+    def _report(self, known: SignedHead | None, other: SignedHead, status: Why) -> None:
+        """Tell of a head that the log key has signed beside what was cosigned; two of one size are the proof."""
+        if known is None or status not in (Why.OTHER_SIZE, Why.INCONSISTENT):
+            return
+        origin, sizes = known.head.origin, (known.head.size, other.head.size)
+        if known.head.size == other.head.size and known.head.root != other.head.root:
+            _refused.labels(origin, "two histories").inc()
+            _log.error("two histories of one log", origin=origin, sizes=sizes, heads=[known.note, other.note])
+            keep_evidence([known.note, other.note], self._evidence)
+        elif status is Why.INCONSISTENT:  # or whoever asks has brought another proof
+            _refused.labels(origin, "no proof").inc()
+            _log.warning("a head came without a proof that it continues the last", origin=origin, sizes=sizes)
 
     def _latest(self, query: str) -> tuple[int, str, bytes]:
         known = self._known.get("".join(parse_qs(query).get("origin", [])))

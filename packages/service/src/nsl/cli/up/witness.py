@@ -55,6 +55,7 @@ class DevelopmentWitness:
         """How it is run, for that log."""
         followed = f"{origin(cluster)}={log_key.hex()}"
         paths = ["--key", str(self._key), "--state", str(self.directory / "state.json")]
+        paths += ["--evidence", str(self.directory / "evidence")]
         return ProcessSpec(
             name=NAME,
             command=[console_script("nsl"), "audit", "witness", *paths, "--log", followed, "--listen", self._address],
