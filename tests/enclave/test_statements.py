@@ -106,7 +106,8 @@ def test_the_state_is_that_of_the_present_edition_and_of_no_other(host: Host) ->
         replica.cluster.agree(replica.cluster.now() + 8 * DAY_SECONDS)
     gone = WrappedKey(NAME, host.change_key(waiting.wrapped, KeyChange.DESTROY).wrapped)
     said = attested(host, gone).statement
-    assert (said.state, said.public_key) == (KeyState.DESTROYED, b"")
+    assert (said.state, said.public_key) == (KeyState.DESTROYED, made.public_key)
+    assert said.destroyed_at <= said.time < said.destroyed_at + 60
 
 
 def test_the_register_lets_nothing_be_said_of_a_key_that_was_never_entered(host: Host) -> None:

@@ -33,7 +33,8 @@ COMMANDS = [
     ("keys", "make-addresses"), ("keys", "addresses"), ("keys", "xpub"),
     ("keys", "update"), ("keys", "freeze"), ("keys", "unfreeze"), ("keys", "approve-unfreeze"),
     ("keys", "freeze-all"), ("keys", "unfreeze-all"),
-    ("keys", "disable"), ("keys", "enable"), ("keys", "destroy"), ("keys", "policy"), ("keys", "evaluate"),
+    ("keys", "disable"), ("keys", "enable"), ("keys", "destroy"), ("keys", "approve-destroy"),
+    ("keys", "destruction-certificate"), ("keys", "policy"), ("keys", "evaluate"),
     ("keys", "import"), ("keys", "export"), ("keys", "open-export"), ("keys", "export-recipient"),
     ("keys", "attestation"), ("keys", "verify-attestation"), ("enclave", "trust"),
     ("approvals", "ask"), ("approvals", "list"), ("approvals", "show"), ("approvals", "approve"),
@@ -238,6 +239,11 @@ def test_faucet_and_send(live: Live, chain: str, curve: str) -> None:
     assert live.json(*send, "--idempotency-key", f"cli-{payer['id']}")["id"] == done["id"]
     assert live.json("tx", "wait", done["id"])["hash"] == done["hash"]
     assert [each["state"] for each in live.json("tx", "get", done["id"])["history"]][-1] == "confirmed"
+    kept = live.nsl("keys", "destroy", payer["id"], check=False)
+    assert kept.returncode == 1
+    assert f"{payer['addresses'][chain]} holds" in " ".join(kept.stderr.split())
+    assert "GAS" in kept.stderr
+    assert live.json("keys", "destroy", payer["id"], "--accept-balances")["state"] == "destroying"
     listed = live.nsl("tx", "list", "--chain", chain, "--state", "confirmed").stdout
     assert done["id"] in listed
 

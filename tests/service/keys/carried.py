@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -213,7 +214,7 @@ class Bench:
     @property
     def portable(self) -> PortableKeys:
         """As the API has it."""
-        return PortableKeys(self.app, self.enclave, self.lifecycle)
+        return PortableKeys(self.app, self.enclave, self.lifecycle, timedelta(days=35))
 
     @property
     def lives(self) -> KeyLives:

@@ -112,6 +112,10 @@ async def test_the_worker_destroys_what_is_due_by_the_enclaves_time_too(bench: B
     found = await bench.keys.get(bench.tenant, key.id)
     assert (found.state, found.destroys_at) == (KeyState.DESTROYED, None)
     assert bench.audited(key)[-1] == ("key.destroyed", "worker")
+    certified, final_at = await bench.portable.certificate(bench.tenant, key.id, bytes(32))
+    said = certified.statement
+    assert (said.state, said.public_key, said.nonce) == (KeyState.DESTROYED, key.public_key, bytes(32))
+    assert final_at.timestamp() == said.destroyed_at + 35 * DAY_SECONDS
     assert await bench.signs(key) == "KEY_NOT_ACTIVE"
     assert (await change(bench, other, KeyChange.ENABLE)).state is KeyState.ACTIVE
 

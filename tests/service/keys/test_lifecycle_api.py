@@ -22,7 +22,7 @@ def key(api: httpx.Client) -> dict[str, Any]:
 
 
 def _change(api: httpx.Client, key: dict[str, Any], change: str, **more: Any) -> httpx.Response:
-    body = {"wait_days": 7} if change == "destroy" else None
+    body = {"wait_days": 7, "accept_balances": True} if change == "destroy" else None
     return api.post(f"/v1/keys/{key['id']}/{change}", json=more.pop("json", body), **more)
 
 
@@ -46,7 +46,7 @@ def test_a_disabled_key_signs_nothing_until_it_is_enabled(api: httpx.Client, key
 
 def test_a_destruction_waits_and_is_undone(api: httpx.Client, key: dict[str, Any]) -> None:
     for wait, days in (({}, 30), ({"wait_days": 365}, 365), ({"wait_days": 7}, 7)):
-        waiting = done(_change(api, key, "destroy", json=wait))
+        waiting = done(_change(api, key, "destroy", json=wait | {"accept_balances": True}))
         assert waiting["state"] == "destroying"
         left = datetime.fromisoformat(waiting["destroys_at"]) - now()
         assert round(left.total_seconds() / 86_400) == days

@@ -270,7 +270,7 @@ def test_the_enclave_says_what_a_key_is(nsl: Client, trust: PinnedTrust, tenant:
     later = states(nsl, key, trust)
     assert later.state == KeyState.DISABLED
     assert later.register > said.register
-    nsl.keys.destroy(key.id, wait_days=7)
+    nsl.keys.destroy(key.id, wait_days=7, accept_balances=True)
     assert states(nsl, key, trust).state == KeyState.DESTROYING
     imported = nsl.keys.import_key(encrypted(nsl, trust, tenant, NewKey("a", "ed25519")))
     assert states(nsl, imported, trust).origin is Origin.IMPORTED

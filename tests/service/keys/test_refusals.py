@@ -131,7 +131,7 @@ def window_used_up(user: User) -> httpx.Response:
 
 def inactive(user: User, change: str) -> httpx.Response:
     path = f"/v1/keys/{user.key({})}"
-    user.api.post(f"{path}/{change}", json={"wait_days": 7} if change == "destroy" else None)
+    user.api.post(f"{path}/{change}", json={"accept_balances": True} if change == "destroy" else None)
     return user.api.post(f"{path}/sign", json=MESSAGE)
 
 

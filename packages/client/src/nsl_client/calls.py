@@ -162,7 +162,7 @@ def change_policy(
 
 def withdraw_policy(key_id: str, *, idempotency_key: str | None = None) -> Call[Key]:
     """Let the policy that waits wait no more."""
-    return _change_key(key_id, "policy/withdraw", None, idempotency_key)
+    return change_key(key_id, "policy/withdraw", None, idempotency_key)
 
 
 def compare_policy(key_id: str, policy: Mapping[str, Any], *, last: int = 100) -> Call[PolicyComparison]:
@@ -213,20 +213,16 @@ def get_key(key_id: str) -> Call[Key]:
 
 def disable_key(key_id: str, *, idempotency_key: str | None = None) -> Call[Key]:
     """Let a key sign nothing until it is enabled. A destruction that waits is undone by it, too."""
-    return _change_key(key_id, "disable", None, idempotency_key)
+    return change_key(key_id, "disable", None, idempotency_key)
 
 
 def enable_key(key_id: str, *, idempotency_key: str | None = None) -> Call[Key]:
     """Let a key sign again. A destruction that waits is undone by it."""
-    return _change_key(key_id, "enable", None, idempotency_key)
+    return change_key(key_id, "enable", None, idempotency_key)
 
 
-def destroy_key(key_id: str, *, wait_days: int | None = None, idempotency_key: str | None = None) -> Call[Key]:
-    """Let a key sign nothing from now on, and destroy it after 7 to 365 days, 30 unless said otherwise."""
-    return _change_key(key_id, "destroy", without_none(wait_days=wait_days), idempotency_key)
-
-
-def _change_key(key_id: str, change: str, body: dict[str, Any] | None, idempotency_key: str | None) -> Call[Key]:
+def change_key(key_id: str, change: str, body: dict[str, Any] | None, idempotency_key: str | None) -> Call[Key]:
+    """A change that the life of a key has."""
     path = f"/v1/keys/{quote(key_id, safe='')}/{change}"
     return Call("POST", path, Key, body, idempotency_key=idempotency_key or fresh_key())
 

@@ -9,8 +9,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from nsl_client.model import Key
 from nsl_client.policies import KeyPolicy
+from nsl_protocol.enclave.lifecycle import DAY_SECONDS
 from nsl_protocol.errors import CodecError
-from nsl_protocol.policy.changing import PolicyChange, Unfreezing
+from nsl_protocol.policy.changing import Approvable, Destruction, PolicyChange, Unfreezing
 from nsl_protocol.policy.document import Policy, read_policy
 
 
@@ -69,6 +70,25 @@ def unfreezing(key: Key, tenant_id: str, present: KeyPolicy, *, expires_at: int)
     )
 
 
-def approve(change: PolicyChange | Unfreezing, private_key: bytes) -> str:
-    """By an approver's Ed25519 key (32 bytes): the signature that ``keys.change_policy`` or ``keys.unfreeze`` takes."""
+def destruction(key: Key, tenant_id: str, present: KeyPolicy, *, wait_days: int, expires_at: int) -> Destruction:
+    """What approvers sign to destroy a key. Any other change of the key makes it worth nothing.
+
+    Args:
+        present: as ``keys.policy`` answers it.
+        wait_days: as ``keys.destroy`` is asked.
+        expires_at: Unix seconds, at most 30 days ahead.
+    """
+    return Destruction(
+        cluster=present.cluster,
+        tenant=UUID(tenant_id),
+        key=UUID(key.id),
+        policy=present.hash,
+        edition=present.edition,
+        wait_seconds=wait_days * DAY_SECONDS,
+        expires_at=expires_at,
+    )
+
+
+def approve(change: Approvable, private_key: bytes) -> str:
+    """By an approver's Ed25519 key (32 bytes): the signature that changing, unfreezing and destroying take."""
     return Ed25519PrivateKey.from_private_bytes(private_key).sign(change.signed).hex()

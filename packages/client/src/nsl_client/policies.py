@@ -19,12 +19,14 @@ class KeyPolicy(msgspec.Struct, frozen=True):
     """``hash``: SHA-256 of the policy's one encoding, by which leaves and receipts name it.
 
     ``following``: the policy that waits, which may hold from ``following_at``; ``nsl_client.governance`` signs changes.
+    ``edition``: SHA-256 of the key as it is wrapped now, hex.
     """
 
     hash: str
     policy: dict[str, Any]
     number: int = 1
     cluster: str = ""
+    edition: str = ""
     history: list[HeldPolicy] = []
     following: dict[str, Any] | None = None
     following_at: datetime | None = None

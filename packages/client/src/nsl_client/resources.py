@@ -3,7 +3,7 @@
 from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, Protocol
 
-from nsl_client import addresses, approvals, calls, freezing, secret_keys, signing
+from nsl_client import addresses, approvals, calls, destroying, freezing, secret_keys, signing
 from nsl_client.calls import Call
 
 
@@ -70,7 +70,8 @@ class Keys(_Resource):
     compare_policy = _method(calls.compare_policy)
     disable = _method(calls.disable_key)
     enable = _method(calls.enable_key)
-    destroy = _method(calls.destroy_key)
+    destroy = _method(destroying.destroy_key)
+    destruction_certificate = _method(destroying.destruction_certificate)
     freeze = _method(freezing.freeze_key)
     unfreeze = _method(freezing.unfreeze_key)
     freeze_all = _method(freezing.freeze_tenant)
@@ -151,7 +152,8 @@ class AsyncKeys(_AsyncResource):
     compare_policy = _async_method(calls.compare_policy)
     disable = _async_method(calls.disable_key)
     enable = _async_method(calls.enable_key)
-    destroy = _async_method(calls.destroy_key)
+    destroy = _async_method(destroying.destroy_key)
+    destruction_certificate = _async_method(destroying.destruction_certificate)
     freeze = _async_method(freezing.freeze_key)
     unfreeze = _async_method(freezing.unfreeze_key)
     freeze_all = _async_method(freezing.freeze_tenant)

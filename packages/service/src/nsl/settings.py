@@ -6,6 +6,7 @@ worker's, `nsl migrate` and `nsl admin bootstrap` the owner's.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from nsl.kit.errors import Malformed
@@ -65,6 +66,7 @@ class Settings:
     simulated_root: Path | None
     pccs_url: str | None
     witnesses: tuple[tuple[Witness, str], ...]
+    backups_kept: timedelta
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -106,6 +108,7 @@ class Settings:
             simulated_root=_simulated_root(environment),
             pccs_url=environment.get("NSL_PCCS_URL"),
             witnesses=_witnesses(environment),
+            backups_kept=timedelta(days=_count(environment, "NSL_BACKUP_DAYS", 35)),
         )
 
 

@@ -42,7 +42,17 @@ from nsl.identity.service import (
     break_glass,
 )
 from nsl.keys.jobs import KeyLives
-from nsl.keys.service import Approving, DepositAddresses, Freezing, Governing, Keys, Lifecycle, PortableKeys, SecretKeys
+from nsl.keys.service import (
+    Approving,
+    DepositAddresses,
+    Destroying,
+    Freezing,
+    Governing,
+    Keys,
+    Lifecycle,
+    PortableKeys,
+    SecretKeys,
+)
 from nsl.kit.db import Database
 from nsl.kit.limits import Limiter, LocalLimiter
 from nsl.kit.replicas import Attempts, Bus, LocalAttempts, LocalBus, LocalSingleUse, SingleUse
@@ -124,7 +134,8 @@ async def api(settings: Settings) -> AsyncIterator[Application]:
         services = {
             "keys": keys,
             "addresses": addresses,
-            "portable": PortableKeys(database, enclave, lifecycle),
+            "portable": PortableKeys(database, enclave, lifecycle, settings.backups_kept),
+            "destroying": Destroying(keys, addresses, ledger),
             "secrets": SecretKeys(keys, enclave),
             "governing": Governing(database, enclave, lifecycle, keys),
             "freezing": Freezing(database, lifecycle),

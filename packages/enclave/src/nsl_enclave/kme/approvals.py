@@ -1,15 +1,16 @@
-"""Who has approved what is to be signed: by their signatures, which the host only carries."""
+"""Who has approved what is to be signed or done with a key: by their signatures, which the host only carries."""
 
+import hashlib
 from collections.abc import Callable
 from uuid import UUID
 
 from nsl_enclave.kernel.errors import Refusal
 from nsl_enclave.kme.portable import policy_in
 from nsl_enclave.kme.wrapping import KeySecret
-from nsl_protocol.enclave.lifecycle import ChangeKey
+from nsl_protocol.enclave.lifecycle import ChangeKey, KeyChange
 from nsl_protocol.enclave.messages import SignOrder
 from nsl_protocol.policy.approving import SigningApproval, request_digest
-from nsl_protocol.policy.changing import EXPIRES_SECONDS_MAX, Unfreezing, approved_by
+from nsl_protocol.policy.changing import EXPIRES_SECONDS_MAX, Approvable, Destruction, Unfreezing, approved_by
 from nsl_protocol.policy.document import Policy
 
 
@@ -40,8 +41,8 @@ class Approvals:
         )
         return approved.by(policy, approval.signatures)
 
-    def insist_on_unfreezing(self, request: ChangeKey, key: KeySecret) -> None:
-        """That enough of those who change the key's policy have signed that it is unfrozen; or it names nobody.
+    def insist_on_change(self, request: ChangeKey, key: KeySecret) -> None:
+        """That enough of those who change the key's policy have signed this change of it; or it names nobody.
 
         Raises:
             Refusal: ``TOO_FEW_APPROVALS``; ``APPROVALS_EXPIRED``.
@@ -52,21 +53,29 @@ class Approvals:
         by: frozenset[str] = frozenset()
         if approval is not None:
             insist_on_unexpired(approval.expires_at, now)
-            signed = Unfreezing(
-                cluster=self._cluster,
-                tenant=UUID(bytes=request.name.tenant),
-                key=UUID(bytes=request.name.key),
-                policy=policy.hash,
-                frozen_at=key.frozen_at,
-                expires_at=approval.expires_at,
-            )
-            by = approved_by(policy, signed, approval.signatures)
+            by = approved_by(policy, self._statement(request, key, policy, approval.expires_at), approval.signatures)
         if len(by) < policy.change.threshold:
+            verb = "unfreeze" if request.change is KeyChange.UNFREEZE else "destroy"
             raise Refusal(
                 "TOO_FEW_APPROVALS",
                 f"It takes the signatures of {policy.change.threshold} of {', '.join(sorted(policy.approvers))} to "
-                f"unfreeze this key; signed: {', '.join(sorted(by)) or 'nobody'}. `nsl keys approve-unfreeze` signs.",
+                f"{verb} this key; signed: {', '.join(sorted(by)) or 'nobody'}. `nsl keys approve-{verb}` signs.",
             )
+
+    def _statement(self, request: ChangeKey, key: KeySecret, policy: Policy, expires_at: int) -> Approvable:
+        tenant, key_id = UUID(bytes=request.name.tenant), UUID(bytes=request.name.key)
+        if request.change is KeyChange.UNFREEZE:
+            return Unfreezing(self._cluster, tenant, key_id, expires_at, policy=policy.hash, frozen_at=key.frozen_at)
+        edition = hashlib.sha256(request.wrapped).hexdigest()
+        return Destruction(
+            self._cluster,
+            tenant,
+            key_id,
+            expires_at,
+            policy=policy.hash,
+            edition=edition,
+            wait_seconds=request.wait_seconds,
+        )
 
 
 def insist_on_unexpired(expires_at: int, now: int) -> None:

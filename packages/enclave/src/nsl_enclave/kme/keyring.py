@@ -125,9 +125,9 @@ class Keyring:
     def change(self, request: ChangeKey) -> KeyChanged:
         """The edition that a change leads to. Raises Refusal."""
         present = self._wrapping.open_key(request.name, request.wrapped)
-        if request.change is KeyChange.UNFREEZE and present.secret.state is KeyState.FROZEN:
-            self._approvals.insist_on_unfreezing(request, present.secret)
         changed = lifecycle.changed(present.secret, request.change, request.wait_seconds, int(self._now()))
+        if request.change in (KeyChange.UNFREEZE, KeyChange.DESTROY_LATER):
+            self._approvals.insist_on_change(request, present.secret)
         wrapped = self._wrapping.wrap_key(request.name, changed, replaces=present.edition)
         leaf = self._leaves.made(_act(request.change, changed.state), request.name, wrapped)
         return KeyChanged(wrapped, changed.state, changed.destroys_at, leaf, changed.frozen_at)

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from nsl_enclave.kernel.errors import Refusal
+from nsl_enclave.kme.signing import private_half
 from nsl_enclave.kme.wrapping import KeySecret
 from nsl_protocol.enclave.lifecycle import WAIT_SECONDS_MIN, KeyChange, KeyState, inactive
 
@@ -55,6 +56,9 @@ def changed(key: KeySecret, change: KeyChange, wait_seconds: int, now: int) -> K
         raise Refusal(
             "WAIT_TOO_SHORT", f"A destruction waits {WAIT_SECONDS_MIN} seconds or longer; asked were {wait_seconds}."
         )
+    if state is KeyState.DESTROYED and key.secret is not None:
+        public_key = private_half(key.curve, key.secret).public_key
+        return replace(key, secret=None, state=state, destroys_at=0, public_key=public_key, destroyed_at=now)
     if change is KeyChange.UNFREEZE and key.disabled:
         state = KeyState.DISABLED
     freezes = change is KeyChange.FREEZE
@@ -62,7 +66,6 @@ def changed(key: KeySecret, change: KeyChange, wait_seconds: int, now: int) -> K
         key,
         frozen_at=max(now, key.frozen_at + 1) if freezes else key.frozen_at,
         disabled=freezes and key.state is not KeyState.ACTIVE,
-        secret=None if state is KeyState.DESTROYED else key.secret,
         state=state,
         destroys_at=now + wait_seconds if state is KeyState.DESTROYING else 0,
     )

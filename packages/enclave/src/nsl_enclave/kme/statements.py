@@ -35,7 +35,7 @@ def key_statement(
         key=name.key,
         version=name.version,
         curve=key.curve.value,
-        public_key=b"" if key.secret is None else private_half(key.curve, key.secret).public_key,
+        public_key=key.public_key if key.secret is None else private_half(key.curve, key.secret).public_key,
         origin=key.origin,
         exportable=bool(key.recipients),
         recipients=key.recipients,
@@ -45,5 +45,6 @@ def key_statement(
         mode=Mode(mode),
         time=time,
         nonce=nonce,
+        destroyed_at=key.destroyed_at,
         chain_code_sha256=hashlib.sha256(chain_code).digest() if chain_code else b"",
     )

@@ -54,6 +54,7 @@ class KeySecret(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fie
         policy_number: from 1; each change of the policy counts on.
         frozen_at: enclave time of its latest freeze, Unix seconds; later with each.
         disabled: a frozen key does not sign when it is unfrozen, either: it did not before.
+        public_key: of a tombstone, that the key had; ``destroyed_at``: when it was destroyed, enclave time.
         following: the policy that waits to hold; empty: none does. ``following_at``: from when it may, Unix seconds.
     """
 
@@ -69,6 +70,8 @@ class KeySecret(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fie
     following_at: int = 0
     frozen_at: int = 0
     disabled: bool = False
+    public_key: bytes = b""
+    destroyed_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from msgspec import DecodeError, Meta, Struct
+from msgspec import DecodeError, Meta, Raw, Struct
 from msgspec.json import decode
 from msgspec.json import encode as to_json
 from msgspec.msgpack import encode
@@ -54,12 +54,13 @@ class KeyStatement(Struct, frozen=True, array_like=True, forbid_unknown_fields=T
 
     Attributes:
         epoch, register: of the cluster, and the number of the change of the register of keys that this is read at.
-        public_key: empty where there is none (any more): of a key that was destroyed.
+        public_key: of a destroyed key, that it had.
         policy: SHA-256 of its one encoding (``Policy.hash``).
         state: active, disabled, destroying or destroyed.
         measurement, mode: of the enclave that says so.
         time: of the enclave, Unix seconds.
         nonce: the asker's.
+        destroyed_at: of a destroyed key, enclave time, Unix seconds; 0 of any other.
         chain_code_sha256: of the keys below it (BIP-32); empty where there are none. Who has the chain code checks it;
             who has not learns nothing of them.
     """
@@ -82,6 +83,7 @@ class KeyStatement(Struct, frozen=True, array_like=True, forbid_unknown_fields=T
     time: Count
     nonce: Bytes32
     chain_code_sha256: Annotated[bytes, Meta(max_length=32)] = b""
+    destroyed_at: Count = 0
 
     def signed(self, quote: bytes) -> bytes:
         """What the signature is over, with the quote that it comes with: no other signature begins so."""
@@ -109,6 +111,7 @@ class StatementDocument(Struct, frozen=True, forbid_unknown_fields=True):
     time: Annotated[datetime, Meta(tz=True)]
     nonce: Hex32
     chain_code_sha256: Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")] = ""
+    destroyed_at: Annotated[datetime, Meta(tz=True)] | None = None
 
     @classmethod
     def of(cls, statement: KeyStatement) -> "StatementDocument":
@@ -132,13 +135,11 @@ class StatementDocument(Struct, frozen=True, forbid_unknown_fields=True):
             time=datetime.fromtimestamp(statement.time, UTC),
             nonce=statement.nonce.hex(),
             chain_code_sha256=statement.chain_code_sha256.hex(),
+            destroyed_at=datetime.fromtimestamp(statement.destroyed_at, UTC) if statement.destroyed_at else None,
         )
 
     def parsed(self) -> KeyStatement:
-        """The statement. Raises CodecError: its time is not in whole seconds of this era."""
-        seconds = int(self.time.timestamp())
-        if self.time.microsecond or seconds < 0:
-            raise CodecError("is not in whole seconds since 1970", field="time")
+        """The statement. Raises CodecError: its times are not in whole seconds of this era."""
         return KeyStatement(
             bytes.fromhex(self.cluster),
             self.epoch,
@@ -155,10 +156,18 @@ class StatementDocument(Struct, frozen=True, forbid_unknown_fields=True):
             self.state,
             bytes.fromhex(self.measurement),
             self.mode,
-            seconds,
+            _seconds(self.time, "time"),
             bytes.fromhex(self.nonce),
             bytes.fromhex(self.chain_code_sha256),
+            0 if self.destroyed_at is None else _seconds(self.destroyed_at, "destroyed_at"),
         )
+
+
+def _seconds(time: datetime, field: str) -> int:
+    seconds = int(time.timestamp())
+    if time.microsecond or seconds < 0:
+        raise CodecError("is not in whole seconds since 1970", field=field)
+    return seconds
 
 
 class KeyAttestation(Struct, frozen=True, forbid_unknown_fields=True):
@@ -178,10 +187,24 @@ class KeyAttestation(Struct, frozen=True, forbid_unknown_fields=True):
     collateral: dict[str, str]
 
 
+class DestructionCertificate(Struct, frozen=True, forbid_unknown_fields=True):
+    """That a key was destroyed: the enclave's statement, which names when, and what the operator adds.
+
+    Attributes:
+        attestation: whose statement is of a destroyed key. Its tombstone holds over every row and database that is
+            restored.
+        final_at: by the operator's word, no backup with the wrapped key is kept any longer than until then.
+    """
+
+    attestation: KeyAttestation
+    final_at: Annotated[datetime, Meta(tz=True)]
+
+
 def read_key_attestation(document: bytes) -> KeyAttestation:
-    """An attestation's file. Raises CodecError."""
+    """An attestation's file, or the attestation in a certificate of destruction. Raises CodecError."""
     try:
-        return decode(document, type=KeyAttestation)
+        found = decode(document, type=dict[str, Raw])
+        return decode(found.get("attestation", document), type=KeyAttestation)
     except (DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CodecError(str(error), field="attestation") from error
 

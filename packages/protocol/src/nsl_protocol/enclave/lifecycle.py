@@ -42,14 +42,17 @@ _ACTIVE_BY: Final = {
 class KeyChange(StrEnum):
     DISABLE = "disable"
     ENABLE = "enable"
-    DESTROY_LATER = "destroy_later"  # begin to wait
+    DESTROY_LATER = "destroy_later"  # begin to wait; by approvers, where the policy names some
     DESTROY = "destroy"  # after the wait
     FREEZE = "freeze"
     UNFREEZE = "unfreeze"  # by approvers, where the policy names some
 
 
 class ChangeApproval(Message, frozen=True):
-    """Of an ``UNFREEZE``. ``signatures``: by approver, over ``policy.changing.Unfreezing``."""
+    """Of an ``UNFREEZE`` or a ``DESTROY_LATER``.
+
+    ``signatures``: by approver, over ``Unfreezing`` or ``Destruction`` of ``policy.changing``.
+    """
 
     expires_at: Annotated[int, Meta(ge=0, le=2**53 - 1)]
     signatures: Annotated[dict[Name, Signature64], Meta(max_length=16)]

@@ -11,6 +11,7 @@ from msgspec import UNSET
 from nsl.cli.addresses import COMMANDS as ADDRESS_COMMANDS
 from nsl.cli.addresses import AddressIndex
 from nsl.cli.connection import AsJson, Credentials, KeyId, connect, key_of
+from nsl.cli.destroying import COMMANDS as DESTROYING_COMMANDS
 from nsl.cli.freezing import COMMANDS as FREEZING_COMMANDS
 from nsl.cli.output import explained, show_list, show_record
 from nsl.cli.policy_files import read_document
@@ -18,7 +19,7 @@ from nsl.cli.portable import COMMANDS, Recipients
 from nsl.cli.secrets import COMMANDS as SECRET_COMMANDS
 
 app = typer.Typer(no_args_is_help=True, help="Keys in the enclave: make, import, sign, encrypt, export, destroy.")
-for name, command in (COMMANDS | SECRET_COMMANDS | FREEZING_COMMANDS | ADDRESS_COMMANDS).items():
+for name, command in (COMMANDS | SECRET_COMMANDS | FREEZING_COMMANDS | DESTROYING_COMMANDS | ADDRESS_COMMANDS).items():
     app.command(name)(command)
 
 
@@ -266,23 +267,6 @@ def enable(
     """
     with explained(), connect(credentials) as client:
         show_record(client.keys.enable(key_of(client, key_id)), as_json=as_json)
-
-
-@app.command()
-def destroy(
-    key_id: KeyId,
-    wait_days: Annotated[int, typer.Option(min=7, max=365, help="How long it can be undone, in days.")] = 30,
-    credentials: Credentials = None,
-    as_json: AsJson = False,
-) -> None:
-    """Destroy a key after a wait. It signs nothing from now on; until the wait is over `nsl keys enable` undoes it.
-
-    Move what its addresses hold first: a key that is destroyed comes back from no backup.
-
-    Example: nsl keys destroy KEY_ID --wait-days 7
-    """
-    with explained(), connect(credentials) as client:
-        show_record(client.keys.destroy(key_of(client, key_id), wait_days=wait_days), as_json=as_json)
 
 
 def _tags(named: list[str] | None) -> dict[str, str] | None:

@@ -153,7 +153,7 @@ def attestation(
     document = msgspec.json.encode(found)
     if out is not None:
         out.write_bytes(document)
-    _judge(document, trust, nonce, None, as_json=as_json)
+    judge(document, trust, nonce, None, as_json=as_json)
 
 
 def verify_attestation(
@@ -170,7 +170,7 @@ def verify_attestation(
     """
     with explained():
         moment = None if at is None else int(at.replace(tzinfo=UTC).timestamp())
-        _judge(_read(file), trust, None, moment, as_json=as_json)
+        judge(_read(file), trust, None, moment, as_json=as_json)
 
 
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -183,7 +183,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
 }
 
 
-def _judge(document: bytes, trust: Path | None, nonce: bytes | None, at: int | None, *, as_json: bool) -> None:
+def judge(document: bytes, trust: Path | None, nonce: bytes | None, at: int | None, *, as_json: bool) -> None:
     from nsl_client.attestation import verify_key_attestation
     from nsl_protocol.attestation.keys import read_key_attestation
     from nsl_protocol.attestation.trust import PinnedTrust

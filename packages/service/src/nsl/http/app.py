@@ -47,8 +47,8 @@ ENDPOINTS: tuple[HTTPRouteHandler, ...] = (
 SERVICES = (
     "tokens", "tenancy", "directory", "audit", "idempotency", "keyring", "proofs", "registration", "signing_in",
     "sessions", "factors", "wallets", "grants", "client_authentication", "authorization", "device_flow", "inspection",
-    "logout", "federation", "keys", "portable", "secrets", "governing", "freezing", "approving", "addresses", "ledger",
-    "transactions", "attestation", "enclaves", "audit_log", "health", "description",
+    "logout", "federation", "keys", "portable", "secrets", "governing", "freezing", "approving", "addresses",
+    "destroying", "ledger", "transactions", "attestation", "enclaves", "audit_log", "health", "description",
 )  # fmt: skip
 _SCOPES = {scope.value: scope.name.replace("_", " ").lower() for scope in Scope}
 _SECURITY = SecurityScheme(

@@ -8,6 +8,7 @@ TenantMismatch      422  another tenant was named than that of the token
 AddressUnknown      422  no such address was made below the key
 AliasTaken          409  another live key of the tenant has this alias
 KeyStateConflict    409  this change does not follow the state that the key is in
+BalancesRemain      409  what a key is to be destroyed with has addresses that hold something, or may
 CurveUnsupported    422
 KindUnsuitable      422  this kind of payload is not for this curve, or not for this network
 PolicyUnsuitable    422  the policy cannot be taken
@@ -69,6 +70,10 @@ class TenantMismatch(Unprocessable):
 
 class KeyStateConflict(Conflict):
     code = "KEY_STATE_CONFLICT"
+
+
+class BalancesRemain(Conflict):
+    code = "BALANCES_REMAIN"
 
 
 class CurveUnsupported(Unprocessable):

@@ -93,3 +93,13 @@ class PortableEnclave(Protocol):
 
     async def attest_key(self, name: KeyName, wrapped: bytes, nonce: bytes) -> KeyAttested:
         """With the quote's collateral."""
+
+
+class Holdings(Protocol):
+    """What accounts hold, by the chain's own word."""
+
+    async def holdings(self, chain: str, address: str, contracts: Sequence[str]) -> Sequence[str] | None:
+        """Amounts with their assets, such as ``1.5 GAS``: native ones, and of these contracts; on N3 all others.
+
+        None: no node says so.
+        """

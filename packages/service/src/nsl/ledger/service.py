@@ -17,6 +17,7 @@ from nsl.ledger.model import (
     ChainStatus,
     Fees,
     Mined,
+    format_amount,
     parse_address,
     parse_asset,
     parse_chain,
@@ -92,6 +93,27 @@ class Ledger:
         wanted = tuple(dict.fromkeys([*NATIVE_ASSETS[reader.name].values(), *named]))
         found = await self._kept(("balances", account, wanted), lambda: reader.balances(account, wanted))
         return list(found)
+
+    async def holdings(self, chain: str, address: str, contracts: Sequence[str]) -> list[str] | None:
+        """What an account holds, as text such as ``1.5 GAS``; of contracts that are no tokens, nothing.
+
+        None: the chain is not configured, or no node answers.
+        """
+        try:
+            tokens = [each for each in contracts if await self._is_token(chain, each)]
+            found = await self.balances(chain, address, tokens)
+        except (NodeDown, UnknownChain):
+            return None
+        return [
+            f"{format_amount(each.amount, each.asset.decimals)} {each.asset.symbol}" for each in found if each.amount
+        ]
+
+    async def _is_token(self, chain: str, contract: str) -> bool:
+        try:
+            await self.asset(parse_chain(chain), contract)
+        except BadAsset:
+            return False
+        return True
 
     async def fees(self, chain: str) -> Fees:
         """What a plain transfer of GAS costs now. Raises UnknownChain, NodeDown."""

@@ -9,30 +9,24 @@ from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, SkipValidation
 from litestar.status_codes import HTTP_200_OK
-from msgspec import Meta
 
 from nsl.identity.model import Caller, Requires, Scope
 from nsl.identity.service import Note
-from nsl.keys.api.lifecycle import changed
+from nsl.keys.api.lifecycle import ChangeApprovals, changed
 from nsl.keys.api.views import IdempotencyKey, KeysOf, KeyView, Once, view, viewed
 from nsl.keys.errors import TenantMismatch
 from nsl.keys.service import Freezing
 from nsl.keys.store.freezes import Freeze
-from nsl_protocol.enclave.lifecycle import ChangeApproval, KeyChange
+from nsl_protocol.enclave.lifecycle import KeyChange
 
 FreezingOf = NamedDependency[SkipValidation[Freezing]]
 
 
-class UnfreezeKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class UnfreezeKey(ChangeApprovals, frozen=True, forbid_unknown_fields=True):
     """Both are for a key whose policy names who changes it. ``approvals``: signature (hex) by approver.
 
     ``expires_at``: of all of them, Unix seconds.
     """
-
-    expires_at: Annotated[int, Meta(ge=0, le=2**53 - 1)] = 0
-    approvals: Annotated[
-        dict[Annotated[str, Meta(max_length=64)], Annotated[str, Meta(pattern="^[0-9a-f]{128}$")]], Meta(max_length=16)
-    ] = {}
 
 
 class WholeTenant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -82,12 +76,8 @@ async def unfreeze_key(
     data: JSONBody[UnfreezeKey],
     idempotency_key: IdempotencyKey = None,
 ) -> KeyView:
-    approval = None
-    if data.approvals:
-        approval = ChangeApproval(data.expires_at, {name: bytes.fromhex(each) for name, each in data.approvals.items()})
-
     async def act(note: Note[KeyView]) -> KeyView:
-        return view(await keys.change(caller, key_id, KeyChange.UNFREEZE, approval=approval, note=viewed(note)))
+        return view(await keys.change(caller, key_id, KeyChange.UNFREEZE, approval=data.given(), note=viewed(note)))
 
     return await idempotency.once(caller, idempotency_key, ("unfreezeKey", (key_id, data)), KeyView, act)
 

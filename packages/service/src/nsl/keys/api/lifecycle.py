@@ -5,23 +5,49 @@ from uuid import UUID
 
 import msgspec
 from litestar import post
-from litestar.params import FromPath, JSONBody
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody, SkipValidation
 from litestar.status_codes import HTTP_200_OK
 from msgspec import Meta
 
 from nsl.identity.model import Caller, Requires, Scope
 from nsl.identity.service import Idempotency, Note
 from nsl.keys.api.views import IdempotencyKey, KeysOf, KeyView, Once, view, viewed
-from nsl.keys.service import Keys
-from nsl_protocol.enclave.lifecycle import DAY_SECONDS, KeyChange
+from nsl.keys.service import Destroying, Keys
+from nsl_protocol.enclave.lifecycle import DAY_SECONDS, ChangeApproval, KeyChange
 
 WAIT_DAYS = 30
 
+DestroyingOf = NamedDependency[SkipValidation[Destroying]]
 
-class DestroyKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``wait_days``: how long it can be undone."""
+
+class ChangeApprovals(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Both are for a key whose policy names who changes it. ``approvals``: signature (hex) by approver.
+
+    ``expires_at``: of all of them, Unix seconds.
+    """
+
+    expires_at: Annotated[int, Meta(ge=0, le=2**53 - 1)] = 0
+    approvals: Annotated[
+        dict[Annotated[str, Meta(max_length=64)], Annotated[str, Meta(pattern="^[0-9a-f]{128}$")]], Meta(max_length=16)
+    ] = {}
+
+    def given(self) -> ChangeApproval | None:
+        """As the enclave takes it; None: nobody has signed."""
+        if not self.approvals:
+            return None
+        return ChangeApproval(self.expires_at, {name: bytes.fromhex(each) for name, each in self.approvals.items()})
+
+
+class DestroyKey(ChangeApprovals, frozen=True, forbid_unknown_fields=True):
+    """``wait_days``: how long it can be undone. ``accept_balances``: what its addresses hold is lost with it.
+
+    ``approvals`` (signature in hex by approver) and ``expires_at`` (Unix seconds): of a key whose policy names who
+    changes it.
+    """
 
     wait_days: Annotated[int, Meta(ge=7, le=365)] = WAIT_DAYS
+    accept_balances: bool = False
 
 
 async def changed(
@@ -72,22 +98,28 @@ async def enable_key(
 @post(
     "/v1/keys/{key_id:uuid}/destroy",
     operation_id="destroyKey",
-    summary="Let a key sign nothing from now on, and destroy it after a wait",
+    summary="Let a key sign nothing from now on, and destroy it after a wait; not while its addresses hold something",
     tags=["keys"],
     status_code=HTTP_200_OK,
 )
 async def destroy_key(
     caller: Annotated[Caller, Requires(Scope.KEYS_MANAGE, resource="key_id")],
-    keys: KeysOf,
+    destroying: DestroyingOf,
     idempotency: Once,
     key_id: FromPath[UUID],
     data: JSONBody[DestroyKey],
     idempotency_key: IdempotencyKey = None,
 ) -> KeyView:
     async def act(note: Note[KeyView]) -> KeyView:
-        wait = data.wait_days * DAY_SECONDS
-        destroying = keys.change(caller, key_id, KeyChange.DESTROY_LATER, wait_seconds=wait, note=viewed(note))
-        return view(await destroying)
+        begun = destroying.begin(
+            caller,
+            key_id,
+            data.wait_days * DAY_SECONDS,
+            approval=data.given(),
+            accept_balances=data.accept_balances,
+            note=viewed(note),
+        )
+        return view(await begun)
 
     return await idempotency.once(caller, idempotency_key, ("destroyKey", (key_id, data)), KeyView, act)
 

@@ -34,12 +34,14 @@ class KeyPolicyView(msgspec.Struct, frozen=True):
 
     ``number``: from 1, counted on by each change. ``following``: the policy that waits, which may hold from
     ``following_at``. ``cluster``: hex; approvers sign for it. ``history``: the latest hundred, the present one first.
+    ``edition``: SHA-256 of the key as it is wrapped now; approvers of its destruction sign it.
     """
 
     hash: str
     policy: Policy
     number: int
     cluster: str
+    edition: str
     history: list[HeldPolicyView]
     following: Policy | None = None
     following_at: datetime | None = None
@@ -136,6 +138,7 @@ async def get_policy(
         policy=policies.present,
         number=policies.number,
         cluster=governing.cluster.hex(),
+        edition=await keys.edition(caller.tenant, key_id),
         history=[HeldPolicyView(each.number, each.hash, each.held_from, each.changed_by) for each in history],
         following=policies.following,
         following_at=policies.following_at,

@@ -20,12 +20,18 @@ from nsl.keys.service import NewImport, PortableKeys
 from nsl.kit.clock import random_bytes
 from nsl.kit.decoding import Label
 from nsl_protocol.attestation.binding import NONCE_BYTES
-from nsl_protocol.attestation.keys import KeyAttestation, StatementDocument
+from nsl_protocol.attestation.keys import DestructionCertificate, KeyAttestation, StatementDocument
+from nsl_protocol.enclave.portable import KeyAttested
 from nsl_protocol.policy.document import Policy
 
 PortableOf = NamedDependency[SkipValidation[PortableKeys]]
 Hex32 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 ENCRYPTED_BYTES_MAX = 4096
+
+AskersNonce = Annotated[
+    str | None,
+    QueryParameter(pattern="^[0-9a-f]{64}$", description="32 random bytes in hex; left out: one is made"),
+]
 
 
 class ImportParametersView(msgspec.Struct, frozen=True):
@@ -171,13 +177,30 @@ async def get_key_attestation(
     caller: Annotated[Caller, Requires(Scope.KEYS_READ, resource="key_id")],
     portable: PortableOf,
     key_id: FromPath[UUID],
-    nonce: Annotated[
-        str | None,
-        QueryParameter(pattern="^[0-9a-f]{64}$", description="32 random bytes in hex; left out: one is made"),
-    ] = None,
+    nonce: AskersNonce = None,
 ) -> KeyAttestation:
     asked = random_bytes(NONCE_BYTES) if nonce is None else bytes.fromhex(nonce)
-    made = await portable.attestation(caller.tenant, key_id, asked)
+    return _attestation(await portable.attestation(caller.tenant, key_id, asked))
+
+
+@get(
+    "/v1/keys/{key_id:uuid}/destruction-certificate",
+    operation_id="getDestructionCertificate",
+    summary="That a key was destroyed: signed inside the enclave, with the day when no backup holds it any more",
+    tags=["keys"],
+)
+async def get_destruction_certificate(
+    caller: Annotated[Caller, Requires(Scope.KEYS_READ, resource="key_id")],
+    portable: PortableOf,
+    key_id: FromPath[UUID],
+    nonce: AskersNonce = None,
+) -> DestructionCertificate:
+    asked = random_bytes(NONCE_BYTES) if nonce is None else bytes.fromhex(nonce)
+    made, final_at = await portable.certificate(caller.tenant, key_id, asked)
+    return DestructionCertificate(_attestation(made), final_at)
+
+
+def _attestation(made: KeyAttested) -> KeyAttestation:
     return KeyAttestation(
         statement=StatementDocument.of(made.statement),
         signature=made.signature.hex(),
@@ -189,7 +212,7 @@ async def get_key_attestation(
 
 
 #: what ``nsl.http`` mounts
-HANDLERS = (get_import_parameters, import_key, export_key, get_key_attestation)
+HANDLERS = (get_import_parameters, import_key, export_key, get_key_attestation, get_destruction_certificate)
 
 
 def _collateral(document: bytes | None) -> dict[str, str]:

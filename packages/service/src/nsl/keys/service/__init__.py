@@ -3,6 +3,7 @@
 from nsl.keys.service.addresses import Addresses, DepositAddresses
 from nsl.keys.service.approving import ApprovalState, Approving, Shown
 from nsl.keys.service.asking import ToSign
+from nsl.keys.service.destroying import Destroying
 from nsl.keys.service.freezing import Freezing
 from nsl.keys.service.governing import Compared, Governing
 from nsl.keys.service.lifecycle import Lifecycle
@@ -17,6 +18,7 @@ __all__ = [
     "Approving",
     "Compared",
     "DepositAddresses",
+    "Destroying",
     "Done",
     "ExportedKey",
     "Freezing",

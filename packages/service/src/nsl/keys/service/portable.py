@@ -7,7 +7,7 @@ who was named when the key was made.
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -26,6 +26,7 @@ from nsl.keys.errors import (
     ImportNotAKey,
     ImportNotAuthentic,
     KeyNotActive,
+    KeyStateConflict,
     KeyUnknown,
     KindUnsuitable,
     NoPolicyWaits,
@@ -144,10 +145,17 @@ def insist_on_suitable(policy: Policy, curve: Curve) -> None:
 class PortableKeys:
     """The keys of all tenants, one tenant at a time."""
 
-    def __init__(self, database: Database, enclave: PortableEnclave, lifecycle: Lifecycle) -> None:
+    def __init__(
+        self, database: Database, enclave: PortableEnclave, lifecycle: Lifecycle, backups_kept: timedelta
+    ) -> None:
+        """
+        Args:
+            backups_kept: for so long the operator keeps what may hold wrapped keys.
+        """
         self._database = database
         self._enclave = enclave
         self._lifecycle = lifecycle
+        self._backups_kept = backups_kept
 
     async def import_parameters(self, nonce: bytes) -> ImportParameters:
         """A fresh quote over the caller's nonce; nobody has verified it here."""
@@ -222,11 +230,22 @@ class PortableKeys:
 
     async def attestation(self, tenant: UUID, key_id: UUID, nonce: bytes) -> KeyAttested:
         """What the enclave says of a key, over the caller's nonce. Raises KeyUnknown."""
+        return (await self._of_present(tenant, key_id, lambda one, name: self._attested(one, name, nonce)))[1]
 
-        async def attested(found: WrappedKey, name: KeyName) -> KeyAttested:
-            return await self._enclave.attest_key(name, found.wrapped, nonce)
+    async def certificate(self, tenant: UUID, key_id: UUID, nonce: bytes) -> tuple[KeyAttested, datetime]:
+        """What the enclave says of a destroyed key, and until when backups may hold it.
 
-        return (await self._of_present(tenant, key_id, attested))[1]
+        Raises:
+            KeyUnknown
+            KeyStateConflict: it is not destroyed.
+        """
+        found, made = await self._of_present(tenant, key_id, lambda one, name: self._attested(one, name, nonce))
+        if made.statement.state != KeyState.DESTROYED:
+            raise KeyStateConflict(f"The key is {found.key.state}: there is a certificate once it is destroyed.")
+        return made, datetime.fromtimestamp(made.statement.destroyed_at, UTC) + self._backups_kept
+
+    async def _attested(self, found: WrappedKey, name: KeyName, nonce: bytes) -> KeyAttested:
+        return await self._enclave.attest_key(name, found.wrapped, nonce)
 
     async def _of_present[T](
         self, tenant: UUID, key_id: UUID, ask: Callable[[WrappedKey, KeyName], Awaitable[T]]

@@ -1,5 +1,6 @@
 """Keys: made in the enclave, listed, changed, signed with. What leaves is written down first."""
 
+import hashlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -144,6 +145,10 @@ class Keys:
     async def get(self, tenant: UUID, key: UUID) -> Key:
         """One of the tenant's keys, at most a second old. Raises KeyUnknown, also for another tenant's."""
         return (await self._wrapped(tenant, key)).key
+
+    async def edition(self, tenant: UUID, key: UUID) -> str:
+        """SHA-256 of its wrapped form, hex, at most a second old. Raises KeyUnknown."""
+        return hashlib.sha256((await self._wrapped(tenant, key)).wrapped).hexdigest()
 
     async def page(
         self, tenant: UUID, only: KeyFilter, *, after: UUID | None, limit: int
