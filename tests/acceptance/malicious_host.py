@@ -87,14 +87,14 @@ class MaliciousHost:
 
     async def refused(self, request: Request) -> tuple[By, str]:
         """By whom, and the code. Fails where a replica does it, or the replicas differ."""
-        return _refusal({code_of(each) for each in await self.answers(request)})
+        return _refusal({_code(each) for each in await self.answers(request)})
 
     async def refused_present[T: Answer](self, item: Item, attempt: Attempt, kind: type[T]) -> tuple[By, str]:
         """The same of a request that brings the item's path in the register, as the database has it."""
         codes = set()
         for replica in self.enclave._links.replicas:
             try:
-                codes.add(code_of(await self.enclave._register.ask_present(replica.ask, item, attempt, kind)))
+                codes.add(_code(await self.enclave._register.ask_present(replica.ask, item, attempt, kind)))
             except EnclaveRefused as refused:
                 codes.add(refused.code)
         return _refusal(codes)
@@ -105,7 +105,7 @@ class MaliciousHost:
         for replica in self.enclave._links.replicas:
             kept, path = await self.register.path(item.index)
             assert kept.certificate is not None
-            codes.add(code_of(await replica.ask(Propose(kept.certificate, item, path))))
+            codes.add(_code(await replica.ask(Propose(kept.certificate, item, path))))
         return _refusal(codes)
 
     async def signs(
@@ -117,7 +117,7 @@ class MaliciousHost:
         for replica in self.enclave._links.replicas:
             order = Sign((SignOrder(name, blob, what, uuid4().bytes, approval),))
             answer = _single(await replica.ask(order))
-            if code_of(answer) == "NOT_SHOWN":
+            if _code(answer) == "NOT_SHOWN":
                 try:
                     await self.enclave._register.show(replica.ask, WrappedKey(name, blob))
                     answer = _single(await replica.ask(order))
@@ -126,15 +126,19 @@ class MaliciousHost:
             answers.append(answer)
         if all(isinstance(each, Signature) for each in answers):
             return answers[0]  # type: ignore[return-value]  # as has just been seen
-        return _refusal({code_of(each) for each in answers})
+        return _refusal({_code(each) for each in answers})
 
 
 def _single(answer: Answer) -> Any:
     return answer.results[0] if isinstance(answer, Signed) else answer
 
 
-def code_of(answer: Answer) -> str:
-    """Of a refusal."""
+def refusal_of(answer: Answer) -> tuple[By, str]:
+    """By whom, and the code. Fails where it is none."""
+    return _refusal({_code(answer)})
+
+
+def _code(answer: Answer) -> str:
     return answer.code if isinstance(answer, Refused) else f"did it: {type(answer).__name__}"
 
 

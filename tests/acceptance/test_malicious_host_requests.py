@@ -18,6 +18,7 @@ from dataclasses import replace as replaced
 from datetime import timedelta
 from uuid import uuid4
 
+import msgspec
 import pytest
 from coincurve import PublicKey as Secp256k1Key
 from cryptography.exceptions import InvalidSignature
@@ -30,10 +31,11 @@ from msgspec.structs import replace
 from nsl.adapters.enclave import trust
 from nsl.cli.up.stack import Stack
 from nsl.kit.clock import now
-from nsl_client import AsyncClient
+from nsl_client import AsyncClient, NslError
+from nsl_client.calls import Call
 from nsl_protocol.audit.leaves import EnclaveLeaf, read_leaf
 from nsl_protocol.enclave.lifecycle import WAIT_SECONDS_MIN, ChangeKey, KeyChange
-from nsl_protocol.enclave.messages import SIGNING_CURVES, Curve, Refused, Sign, Signature, Signed, SignOrder
+from nsl_protocol.enclave.messages import SIGNING_CURVES, Curve, Sign, Signature, Signed, SignOrder
 from nsl_protocol.enclave.policies import SettlePolicy
 from nsl_protocol.enclave.signable import SignDigest, SignMessage
 from nsl_protocol.evm.keccak import keccak256
@@ -41,7 +43,7 @@ from nsl_protocol.evm.transaction import FeeMarketTransaction, LegacyTransaction
 from nsl_protocol.policy.approvers import ChangeRule
 from nsl_protocol.policy.document import Kind, Policy, Rate
 from tests.acceptance.key_cluster import REPLICAS, leased
-from tests.acceptance.malicious_host import By, MaliciousHost, changed, code_of, key_under
+from tests.acceptance.malicious_host import By, MaliciousHost, changed, key_under, refusal_of
 from tests.enclave.test_governing import APPROVERS
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
@@ -112,7 +114,7 @@ async def test_the_judge_of_this_knows_a_real_signature(host: MaliciousHost, cli
 
 
 async def test_a_storm_of_one_request(host: MaliciousHost, client: AsyncClient) -> None:
-    """One leaf, one count; the limit stays what it is at each enclave."""
+    """An enclave makes one leaf of it, and counts it once."""
     key = await key_under(client, Policy(rate=(Rate(3600, 2),)))
 
     def order(text: bytes) -> SignOrder:
@@ -121,19 +123,32 @@ async def test_a_storm_of_one_request(host: MaliciousHost, client: AsyncClient) 
     first, second, third = map(order, (b"first", b"second", b"third"))
     (made,) = await host.enclave.sign([first])
     assert isinstance(made, Signature)
-    for storm in [asyncio.gather(*(host.enclave._links.call(Sign((first,))) for _ in range(50))) for _ in range(2)]:
-        answers = [each.results[0] for each in await storm if isinstance(each, Signed)]
-        assert answers == [made] * 50
+    storm = await asyncio.gather(*(host.enclave._links.call(Sign((first,))) for _ in range(100)))
+    assert storm == [Signed((made,))] * 100
     (reused,) = await host.enclave.sign([replace(first, what=SignMessage(b"another"))])
-    assert isinstance(reused, Refused)
-    assert reused.code == "REQUEST_ID_REUSED"
+    assert refusal_of(reused) == (By.ENCLAVE, "REQUEST_ID_REUSED")
     (once_more,) = await host.enclave.sign([second])
-    assert isinstance(once_more, Signature)
+    assert isinstance(once_more, Signature), "there was one left"
     leaves = [read_leaf(each.leaf.content) for each in (made, reused, once_more) if each.leaf is not None]
     assert [each.key_number for each in leaves if isinstance(each, EnclaveLeaf)] == [0, 1, 2]
     (refused,) = await host.enclave.sign([third])
-    assert isinstance(refused, Refused)
-    assert refused.code == "WINDOW_EXCEEDED"
+    assert refusal_of(refused) == (By.MAJORITY, "WINDOW_EXCEEDED")
+
+
+async def test_a_storm_of_one_request_at_the_api(host: MaliciousHost, client: AsyncClient) -> None:
+    """One signature is answered, one row written, and one leaf; what is left of the window is still there."""
+    key = await key_under(client, Policy(rate=(Rate(3600, 2),)))
+    body = {"kind": "message", "payload": {"text": "m"}}
+    call = Call("POST", f"/v1/keys/{key.id}/sign", msgspec.Raw, body, idempotency_key=uuid4().hex)
+    answers = await asyncio.gather(*(client.run(call) for _ in range(30)))
+    assert len({bytes(each) for each in answers}) == 1
+    made = host.sql(
+        "SELECT count(*), count(l.id) FROM signatures s LEFT JOIN audit_leaves l USING (id) WHERE key_id = %s", key.id
+    )
+    assert made == [(1, 1)]
+    assert (await client.keys.sign(key.id, "message", {"text": "m"})).signature
+    with pytest.raises(NslError, match="WINDOW_EXCEEDED"):
+        await client.keys.sign(key.id, "message", {"text": "m"})
 
 
 # Clocks --------------------------------------------------------------------------------------------------------------
@@ -204,7 +219,7 @@ async def test_the_clock_of_a_machine(
             third._leaf = None
             context = (await third._current_leaf()).context
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-            assert code_of(await third.ask(Sign((order(),)))) == "NO_LEASE"
+            assert refusal_of(await third.ask(Sign((order(),)))) == (By.MAJORITY, "NO_LEASE")
         finally:
             for pid in others:
                 os.kill(pid, signal.SIGCONT)
@@ -212,5 +227,5 @@ async def test_the_clock_of_a_machine(
         await leased(stack)
         host.enclave._links._order.sort(key=lambda link: link is not third)
         (refused,) = await host.enclave.sign([order()])
-        assert code_of(refused) == "WINDOW_EXCEEDED"
+        assert refusal_of(refused) == (By.MAJORITY, "WINDOW_EXCEEDED")
         assert host.enclave._links._order[0] is third

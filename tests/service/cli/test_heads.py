@@ -89,6 +89,8 @@ def test_what_shows_nothing_is_compared_with_nothing(tmp_path: Path, what: str) 
         read_proofs([tmp_path / "head"])
     with pytest.raises(HeadUnreadable, match="No such file"):
         read_head(tmp_path / "nowhere")
+    with pytest.raises(HeadUnreadable, match="agrees with itself"):
+        compared(written(tmp_path, HONEST.signed(5)), LOGS, {})
 
 
 @pytest.mark.parametrize(("log", "status"), [(HONEST, 0), (FORKED, 1)])

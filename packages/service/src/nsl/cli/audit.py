@@ -170,7 +170,7 @@ def consistency(
 
 @app.command()
 def compare(
-    heads: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Receipts, or heads of `nsl audit head`.")],
+    heads: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Receipts, or `nsl audit head --json`.")],
     log: Annotated[list[str], typer.Option(help="ORIGIN=KEY, hex: from the enclave's evidence. Repeat it per key.")],
     proof: Annotated[
         list[Path] | None, typer.Option(help="As `nsl audit consistency` writes it. May be repeated.")

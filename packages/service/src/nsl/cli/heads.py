@@ -88,7 +88,8 @@ def compared(paths: Sequence[Path], logs: Mapping[str, frozenset[bytes]], proofs
     """Each with the next larger one; where all of these agree, all are of one history.
 
     Raises:
-        HeadUnreadable: one of them is no head that a key of these logs has signed, or they are of several logs.
+        HeadUnreadable: one of them is no head that a key of these logs has signed; they are of several logs; there is
+            only one.
     """
     heads = sorted(((read_head(path), path) for path in paths), key=lambda each: each[0].head.size)
     for signed, path in heads:
@@ -96,6 +97,8 @@ def compared(paths: Sequence[Path], logs: Mapping[str, frozenset[bytes]], proofs
             raise HeadUnreadable(f"{path} is signed by no key that you name of {signed.head.origin}: it shows nothing.")
     if len({signed.head.origin for signed, _ in heads}) > 1:
         raise HeadUnreadable("These are heads of several logs: compare those of one.")
+    if not heads[1:]:
+        raise HeadUnreadable("One head agrees with itself: name two files or more.")
     return [
         Compared(str(one), str(other), (first.head.size, then.head.size), _verdict(first, then, proofs))
         for (first, one), (then, other) in pairwise(heads)

@@ -1,11 +1,16 @@
 """The first answer to a POST with an Idempotency-Key, given again to the same request for seven days.
 
-The answer is written in the database transaction that makes what it tells of: both are there, or neither is.
+The answer is written in the database transaction that makes what it tells of: both are there, or neither is. Of
+requests under one key that come at once, a process works at one: what the others do would be undone, and would have
+counted in a key's windows.
 """
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Any
+from uuid import UUID
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -27,6 +32,7 @@ class Idempotency:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._at_work: WeakValueDictionary[tuple[UUID, str], asyncio.Lock] = WeakValueDictionary()
 
     async def once[T](
         self,
@@ -49,18 +55,19 @@ class Idempotency:
         if key is None:
             return await act(_not_noted)
         digest = hashlib.sha256(msgspec.json.encode(request, order="deterministic")).digest()
-        known = await self._recall(caller, key)
-        if known is None:
 
-            async def note(connection: Connection, answer: T) -> None:
-                await work_for(connection, caller.tenant)
-                if not await store.remember(connection, caller.tenant, key, digest, msgspec.json.encode(answer)):
-                    raise _AnsweredMeanwhile
+        async def note(connection: Connection, answer: T) -> None:
+            await work_for(connection, caller.tenant)
+            if not await store.remember(connection, caller.tenant, key, digest, msgspec.json.encode(answer)):
+                raise _AnsweredMeanwhile
 
-            try:
-                return await act(note)
-            except _AnsweredMeanwhile:
-                known = await self._recall(caller, key)
+        async with self._at_work.setdefault((caller.tenant, key), asyncio.Lock()):
+            known = await self._recall(caller, key)
+            if known is None:
+                try:
+                    return await act(note)
+                except _AnsweredMeanwhile:  # in another process
+                    known = await self._recall(caller, key)
         if known is None or known[0] != digest:
             raise IdempotencyKeyReused("This Idempotency-Key came with another request. Use a new key for a new one.")
         return msgspec.json.decode(known[1], type=kind)
