@@ -11,28 +11,17 @@ import pytest_asyncio
 
 from nsl.audit import store
 from nsl.audit.service import LogKeeper, Witnessing, keeping
-from nsl.cli.up.postgres import OWNER, Postgres
+from nsl.cli.up.postgres import Postgres
 from nsl.keys.model import Key, Kind
 from nsl.keys.service import Made, ToSign
-from nsl.kit import migrate
 from nsl_protocol.audit.heads import Head, origin, parse_signed_head, verify_log_line
 from nsl_protocol.audit.leaves import EnclaveLeaf, HostLeaf, LostLeaves, commits, read_leaf
 from nsl_protocol.audit.merkle import Frontier, leaf_hash, perfect_root
 from nsl_protocol.enclave.lifecycle import KeyChange
 from tests.enclave.replica import Founders, Replica
 from tests.service.keys.carried import Bench, benched
-from tests.support.drivers import postgres
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Postgres]:
-    folder: Path = tmp_path_factory.mktemp("postgres")
-    async with postgres(folder) as running:
-        for phase in migrate.PHASES:
-            await migrate.apply(running.url(OWNER), phase)
-        yield running
 
 
 @pytest_asyncio.fixture(loop_scope="module")

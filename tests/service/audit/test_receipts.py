@@ -14,11 +14,10 @@ from hypothesis import strategies as st
 from nsl.audit.api import _bundle
 from nsl.audit.errors import NotInLogYet, ReceiptUnknown
 from nsl.audit.service import Log, LogKeeper, Witnessing
-from nsl.cli.up.postgres import OWNER
+from nsl.cli.up.postgres import Postgres
 from nsl.identity.model import Caller
 from nsl.keys.model import Kind, Labels, Usage
 from nsl.keys.service import Made, ToSign
-from nsl.kit import migrate
 from nsl.kit.clock import unix_seconds
 from nsl_protocol.attestation.trust import PinnedTrust
 from nsl_protocol.audit.heads import SignedHead, Witness, cosign, origin, parse_signed_head
@@ -30,7 +29,6 @@ from tests.enclave.replica import MRENCLAVE, PROVISIONING
 from tests.service.audit.payloads import PAYLOADS, payload
 from tests.service.keys.carried import Bench, benched, caller
 from tests.support.approving import governed, signed_by_ann
-from tests.support.drivers import postgres
 from tests.support.long import examples
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -73,16 +71,13 @@ def cosigned(receipt: Receipt, unix_seconds: int) -> Receipt:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Receipt]:
+async def found(server: Postgres, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Receipt]:
     """Receipts, and one of another cluster under ``other``."""
-    async with postgres(tmp_path_factory.mktemp("postgres")) as server:
-        for phase in migrate.PHASES:
-            await migrate.apply(server.url(OWNER), phase)
-        async with benched(server, tmp_path_factory.mktemp("one"), 1) as (bench, _):
-            made = await receipts(bench)
-            await unknown(bench)
-        async with benched(server, tmp_path_factory.mktemp("two"), 1) as (bench, _):
-            made["other"] = next(iter((await receipts(bench)).values()))
+    async with benched(server, tmp_path_factory.mktemp("one"), 1) as (bench, _):
+        made = await receipts(bench)
+        await unknown(bench)
+    async with benched(server, tmp_path_factory.mktemp("two"), 1) as (bench, _):
+        made["other"] = next(iter((await receipts(bench)).values()))
     return made
 
 

@@ -7,26 +7,15 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from nsl.cli.up.postgres import OWNER, Postgres
+from nsl.cli.up.postgres import Postgres
 from nsl.identity.errors import LeafTaken
 from nsl.keys.model import Key
 from nsl.keys.service import Made, Signed, ToSign
-from nsl.kit import migrate
 from nsl.kit.db import Connection
 from nsl_protocol.policy.document import Kind
 from tests.service.keys.carried import Bench, benched
-from tests.support.drivers import postgres
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Postgres]:
-    folder: Path = tmp_path_factory.mktemp("postgres")
-    async with postgres(folder) as running:
-        for phase in migrate.PHASES:
-            await migrate.apply(running.url(OWNER), phase)
-        yield running
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -20,7 +20,6 @@ from nsl.keys.errors import KeyStateConflict, KeyUnknown
 from nsl.keys.model import Key, Kind
 from nsl.keys.service import Lifecycle, Made, ToSign
 from nsl.keys.store import freezes
-from nsl.kit import migrate
 from nsl.kit.clock import now, pause
 from nsl.kit.db import Database
 from nsl_protocol.attestation.binding import Purpose
@@ -30,19 +29,9 @@ from nsl_protocol.enclave.membership import Founded, GetQuote, Quoted, RotateRoo
 from tests.enclave.ceremonies import NONCE, approved
 from tests.service.keys.carried import Bench, benched
 from tests.service.keys.crashing import Crash, Crashing
-from tests.support.drivers import postgres
 
 WEEK = 7 * DAY_SECONDS
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Postgres]:
-    folder: Path = tmp_path_factory.mktemp("postgres")
-    async with postgres(folder) as running:
-        for phase in migrate.PHASES:
-            await migrate.apply(running.url(OWNER), phase)
-        yield running
 
 
 @pytest_asyncio.fixture(loop_scope="module")

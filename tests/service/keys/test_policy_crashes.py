@@ -7,28 +7,17 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from nsl.cli.up.postgres import OWNER, Postgres
+from nsl.cli.up.postgres import Postgres
 from nsl.keys import jobs
 from nsl.keys.service import Governing, Lifecycle
-from nsl.kit import migrate
 from nsl.kit.clock import unix_seconds
 from nsl_protocol.enclave.lifecycle import DAY_SECONDS
 from nsl_protocol.policy.document import Policy
 from tests.service.keys.carried import Bench, benched
 from tests.service.keys.crashing import Crash, Crashing
 from tests.support.approving import governed, signed_by_ann
-from tests.support.drivers import postgres
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Postgres]:
-    folder: Path = tmp_path_factory.mktemp("postgres")
-    async with postgres(folder) as running:
-        for phase in migrate.PHASES:
-            await migrate.apply(running.url(OWNER), phase)
-        yield running
 
 
 @pytest_asyncio.fixture(loop_scope="module")

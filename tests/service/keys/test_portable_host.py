@@ -20,10 +20,7 @@ from nsl_protocol.enclave.messages import CreateKey, Curve
 from nsl_protocol.enclave.wrapped import KeyName
 from nsl_protocol.policy.document import Policy
 from tests.enclave.portability import NONCE, PUBLIC, SECRET, Recipient
-from tests.service.keys.carried import Bench
-from tests.service.keys.test_lifecycle import benched, server
-
-__all__ = ["server"]
+from tests.service.keys.carried import Bench, benched
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
