@@ -58,7 +58,7 @@ class MaliciousHost:
     def sql(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
         """As the superuser, whom no row-level security confines."""
         with psycopg.connect(self.stack.postgres.url(SUPERUSER), autocommit=True) as superuser:
-            cursor = superuser.execute(statement, parameters)  # type: ignore[call-overload]
+            cursor = superuser.execute(statement, parameters)
             return cursor.fetchall() if cursor.description else []
 
     @cached_property
@@ -113,7 +113,7 @@ class MaliciousHost:
     ) -> Signature | tuple[By, str]:
         """Whether every replica signs, each shown the key if it asks for it; or why none does."""
         name, blob = self.name(key), wrapped or self.wrapped(key)
-        answers = []
+        answers: list[Any] = []
         for replica in self.enclave._links.replicas:
             order = Sign((SignOrder(name, blob, what, uuid4().bytes, approval),))
             answer = _single(await replica.ask(order))
@@ -124,8 +124,9 @@ class MaliciousHost:
                 except EnclaveRefused as refused:
                     answer = Refused(refused.code, refused.detail)
             answers.append(answer)
-        if all(isinstance(each, Signature) for each in answers):
-            return answers[0]  # type: ignore[return-value]  # as has just been seen
+        made = [each for each in answers if isinstance(each, Signature)]
+        if len(made) == len(answers):
+            return made[0]
         return _refusal({_code(each) for each in answers})
 
 
@@ -133,12 +134,12 @@ def _single(answer: Answer) -> Any:
     return answer.results[0] if isinstance(answer, Signed) else answer
 
 
-def refusal_of(answer: Answer) -> tuple[By, str]:
+def refusal_of(answer: Answer | Signature) -> tuple[By, str]:
     """By whom, and the code. Fails where it is none."""
     return _refusal({_code(answer)})
 
 
-def _code(answer: Answer) -> str:
+def _code(answer: Answer | Signature) -> str:
     return answer.code if isinstance(answer, Refused) else f"did it: {type(answer).__name__}"
 
 

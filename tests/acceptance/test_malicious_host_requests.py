@@ -6,6 +6,7 @@ sets clocks: of rows, and of the machine that an enclave is started on. Each tes
 
 import asyncio
 import base64
+import dataclasses
 import hashlib
 import json
 import os
@@ -14,7 +15,6 @@ import ssl
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace as replaced
 from datetime import timedelta
 from uuid import uuid4
 
@@ -191,7 +191,7 @@ async def started_ahead(stack: Stack, name: str) -> AsyncIterator[None]:
     spec = stack._supervisor.child(name).spec
     await stack.kill(name)
     try:
-        await stack._supervisor.start(replaced(spec, command=[sys.executable, "-c", AHEAD, *spec.command]))
+        await stack._supervisor.start(dataclasses.replace(spec, command=[sys.executable, "-c", AHEAD, *spec.command]))
         yield
     finally:
         await stack.kill(name)
