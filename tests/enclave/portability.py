@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from msgspec.structs import replace
 
 from nsl_protocol.attestation.binding import Purpose
@@ -21,6 +23,8 @@ from tests.enclave.replica import Replica, client
 NONCE = b"n" * 32
 SECRET = bytes(range(1, 33))
 PUBLIC = Ed25519PrivateKey.from_private_bytes(SECRET).public_key().public_bytes_raw()
+#: as PKCS #8
+RSA_SECRET = rsa.generate_private_key(65537, 3072).private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
 TERMS = CreateKey(NAME, Curve.ED25519, Policy().canonical)
 LABEL = "treasury"
 

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -27,6 +29,7 @@ from tests.enclave.portability import (
     LABEL,
     NONCE,
     PUBLIC,
+    RSA_SECRET,
     SECRET,
     TERMS,
     Recipient,
@@ -123,10 +126,14 @@ def test_a_key_that_comes_in_signs_on_every_replica_and_is_marked_for_good(host:
 def test_each_curve_takes_its_own_keys(host: Host, curve: Curve) -> None:
     first = host.replicas[0]
     terms = replace(TERMS, curve=curve)
-    made = first.ask(KeyCreated, order(first, terms), client())
-    assert len(made.public_key) == (32 if curve is Curve.ED25519 else 33)
-    bad = [b"", SECRET[:-1], SECRET + b"\0"]
-    if curve is not Curve.ED25519:
+    secret = RSA_SECRET if curve is Curve.RSA_3072 else SECRET
+    made = first.ask(KeyCreated, order(first, terms, secret), client())
+    assert len(made.public_key) == {Curve.ED25519: 32, Curve.RSA_3072: 422}.get(curve, 33)
+    bad = [b"", secret[:-1], secret + b"\0"]
+    if curve is Curve.RSA_3072:
+        small = rsa.generate_private_key(65537, 2048)
+        bad += [SECRET, small.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())]
+    elif curve is not Curve.ED25519:
         top = P256_ORDER if curve is Curve.SECP256R1 else SECP256K1_ORDER
         bad += [bytes(32), top.to_bytes(32), b"\xff" * 32]
     for secret in bad:

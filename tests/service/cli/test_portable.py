@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from eth_account import Account
 
 from nsl_protocol.n3.keys import PublicKey, wif_encode
@@ -55,6 +57,7 @@ def failed(done: subprocess.CompletedProcess[str], status: int = 1) -> str:
 
 def test_keys_come_in_from_every_form_that_wallets_write(desk: Desk) -> None:
     phrase = desk.file("phrase", "pässphrase\n")
+    rsa_key = rsa.generate_private_key(65537, 3072).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     nep2 = encrypt(SECRET, "pässphrase", ScryptParameters())
     keystore = json.dumps(Account.encrypt(SECRET, "pässphrase", iterations=1024))
     for arguments, chain, address in (
@@ -62,9 +65,10 @@ def test_keys_come_in_from_every_form_that_wallets_write(desk: Desk) -> None:
         (("--nep2-file", desk.file("nep2", nep2), "--passphrase-file", phrase), "neo-n3", N3_ADDRESS),
         (("--keystore-file", desk.file("store", keystore), "--passphrase-file", phrase), "neo-x", EVM_ADDRESS),
         (("--hex-file", desk.file("hex", "0x" + SECRET.hex()), "--curve", "secp256k1"), "neo-x", EVM_ADDRESS),
+        (("--pem-file", desk.file("pem", rsa_key.decode())), None, None),
     ):
         made = desk.live.json("keys", "import", "mine", "--trust", desk.trust, *arguments)
-        assert (made["origin"], made["addresses"]) == ("imported", {chain: address})
+        assert (made["origin"], made["addresses"]) == ("imported", {} if chain is None else {chain: address})
         assert desk.live.json("keys", "sign", made["id"], "hello")["public_key"] == made["public_key"]
 
 

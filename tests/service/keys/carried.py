@@ -170,7 +170,12 @@ class InProcessEnclave:
             kept.append(replica.ask(LeavesKept, GetLeaves(following.get(run, 0)), client()))
         return kept, True
 
-    async def sign(self, orders: Sequence[SignOrder]) -> tuple[Signature | Refused, ...]:
+    async def sign(
+        self,
+        orders: Sequence[SignOrder],
+        *,
+        slow: bool = False,  # noqa: ARG002 - nobody else is there to go between
+    ) -> tuple[Signature | Refused, ...]:
         return tuple([await self._sign_one(each) for each in orders])
 
     async def _sign_one(self, order: SignOrder) -> Signature | Refused:

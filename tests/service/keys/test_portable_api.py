@@ -21,6 +21,7 @@ from nsl_protocol.cluster.constitution import GENESIS_FILE, Constitution
 from nsl_protocol.cluster.manifest import Program
 from nsl_protocol.enclave.lifecycle import KeyState
 from nsl_protocol.enclave.messages import SIGNING_CURVES, Curve
+from tests.enclave.portability import RSA_SECRET
 from tests.support.service import Service, Tenant
 
 SECRET = bytes(range(1, 33))
@@ -59,10 +60,11 @@ def encrypted(nsl: Client, trust: PinnedTrust, tenant: Tenant, new: NewKey, secr
 
 @pytest.mark.parametrize("curve", SIGNING_CURVES)
 def test_a_key_comes_in_and_signs_and_says_so(nsl: Client, trust: PinnedTrust, tenant: Tenant, curve: Curve) -> None:
-    order = encrypted(nsl, trust, tenant, NewKey("from elsewhere", curve.value))
+    secret = RSA_SECRET if curve is Curve.RSA_3072 else SECRET
+    order = encrypted(nsl, trust, tenant, NewKey("from elsewhere", curve.value), secret)
     key = nsl.keys.import_key(order)
     assert (key.id, key.name, key.curve, key.origin) == (order.id, "from elsewhere", curve.value, "imported")
-    assert key.public_key == public_key_of(SECRET, curve).hex()
+    assert key.public_key == public_key_of(secret, curve).hex()
     assert (key.exportable, key.export_recipients) == (False, [])
     assert nsl.keys.sign(key.id, "message", {"text": "a"}).public_key == key.public_key
     assert nsl.keys.get(key.id) == key

@@ -43,7 +43,7 @@ from nsl_protocol.attestation.keys import KeyAttestation
 from nsl_protocol.receipt import Receipt
 
 ChainName = Literal["neo-n3", "neo-x"]
-Curve = Literal["secp256r1", "secp256k1", "ed25519", "aes-256-gcm", "hmac-sha256"]
+Curve = Literal["secp256r1", "secp256k1", "ed25519", "rsa-3072", "aes-256-gcm", "hmac-sha256"]
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from uuid import UUID
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_private_key
 
 from nsl_client.clock import unix_seconds
 from nsl_client.errors import AnswerUnreadable, EvidenceRefused, KeyNotOpened
@@ -59,7 +59,7 @@ def encrypt_key(
     new: NewKey,
     at: int | None = None,
 ) -> ImportOrder:
-    """Verify whose key ``parameters`` brings, and only then encrypt ``secret`` (32 bytes) to it.
+    """Verify whose key ``parameters`` brings, and only then encrypt ``secret`` to it: 32 bytes, or PKCS #8 DER of RSA.
 
     Args:
         nonce: what you asked for the parameters with.
@@ -124,7 +124,7 @@ class Recipient:
         return X25519PrivateKey.from_private_bytes(self.private_key).public_key().public_bytes_raw().hex()
 
     def open(self, exported: ExportedKey, *, public_key: str) -> bytes:
-        """The private key, 32 bytes. Needs no network.
+        """The private key: 32 bytes, or PKCS #8 DER of RSA. Needs no network.
 
         Args:
             public_key: of the key that you expect, from where you know it. Whoever sends it could else send another.
@@ -149,7 +149,14 @@ class Recipient:
 
 
 def public_key_of(secret: bytes, curve: Curve) -> bytes:
-    """Compressed SEC1, or 32 bytes of Ed25519. Raises ValueError: the bytes are no private key of that curve."""
+    """Compressed SEC1, 32 bytes of Ed25519, or SubjectPublicKeyInfo DER of RSA.
+
+    Raises:
+        ValueError: the bytes are no private key of that curve.
+    """
+    if curve is Curve.RSA_3072:
+        public = load_der_private_key(secret, None).public_key()
+        return public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     if curve is Curve.ED25519:
         return Ed25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw()
     key = ec.derive_private_key(int.from_bytes(secret), _CURVES[curve])

@@ -72,7 +72,7 @@ def changed(key: KeySecret, change: KeyChange, wait_seconds: int, now: int) -> K
 
 
 def usable(key: KeySecret) -> bytes:
-    """The 32 secret bytes of an active key.
+    """The secret of an active key.
 
     Raises:
         Refusal: ``KEY_NOT_ACTIVE``; ``KEY_FROZEN``.

@@ -22,7 +22,12 @@ from nsl_protocol.n3.transaction import Transaction, sign_data
 from nsl_protocol.n3.verification import account
 
 _SALT_BYTES = 16
-_ENVELOPES = {Curve.SECP256K1: "eip-191", Curve.SECP256R1: "n3-wallet", Curve.ED25519: "nsl-ed25519"}
+_ENVELOPES = {
+    Curve.SECP256K1: "eip-191",
+    Curve.SECP256R1: "n3-wallet",
+    Curve.ED25519: "nsl-ed25519",
+    Curve.RSA_3072: "nsl-rsa",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from nsl_enclave.kme.cluster import Cluster
 from nsl_enclave.kme.leaves import Leaves
 from nsl_enclave.kme.lifecycle import usable
 from nsl_enclave.kme.register import Register
-from nsl_enclave.kme.signing import is_secret, private_half
+from nsl_enclave.kme.signing import given_out, private_half, secret_in
 from nsl_enclave.kme.statements import key_statement
 from nsl_enclave.kme.wrapping import KeySecret, Wrapping
 from nsl_protocol.attestation.binding import Purpose, report_data
@@ -21,7 +21,7 @@ from nsl_protocol.attestation.keys import Origin
 from nsl_protocol.enclave.agreement import Show
 from nsl_protocol.enclave.fields import Message
 from nsl_protocol.enclave.key_transport import insist_on_recipient, open_imported, seal_export
-from nsl_protocol.enclave.messages import Answer, ImportKey, KeyCreated
+from nsl_protocol.enclave.messages import Answer, Curve, ImportKey, KeyCreated
 from nsl_protocol.enclave.portable import AttestKey, ExportKey, KeyAttested, KeyExported, Recipients
 from nsl_protocol.errors import CodecError
 from nsl_protocol.policy.document import Policy, read_policy
@@ -58,18 +58,17 @@ class Portable:
             )
         recipients = suitable(terms.recipients)
         try:
-            secret = open_imported(request.encrypted, key, self._cluster.identifier, request.label, terms)
+            brought = open_imported(request.encrypted, key, self._cluster.identifier, request.label, terms)
         except CodecError as error:
             raise Refusal(
                 "IMPORT_NOT_AUTHENTIC",
                 "The key was not encrypted for this tenant, id, name, curve and policy; whoever has it has to encrypt "
                 "it for what is asked here.",
             ) from error
-        if not is_secret(terms.curve, secret):
-            raise Refusal(
-                "IMPORT_NOT_A_KEY",
-                f"What was encrypted is no private key of {terms.curve}: encrypt the 32 bytes of one.",
-            )
+        secret = secret_in(terms.curve, brought)
+        if secret is None:
+            form = "one in PKCS #8 DER" if terms.curve is Curve.RSA_3072 else "the 32 bytes of one"
+            raise Refusal("IMPORT_NOT_A_KEY", f"What was encrypted is no private key of {terms.curve}: encrypt {form}.")
         policy, public_key = policy_in(terms.policy).canonical, private_half(terms.curve, secret).public_key
         made = KeySecret(terms.curve, policy, secret, origin=Origin.IMPORTED, recipients=recipients)
         leaf = self._leaves.made("key.imported", terms.name, public_key)
@@ -93,7 +92,7 @@ class Portable:
                 f"{request.recipient.hex()} is none of the {len(key.recipients)} recipients who were named when the "
                 "key was made, and nobody can be added: export it to one of them, or make another key.",
             )
-        secret = usable(key)
+        secret = given_out(key.curve, usable(key))
         encrypted = seal_export(secret, request.recipient, self._cluster.identifier, name, key.curve)
         return KeyExported(encrypted, self._leaves.made("key.exported", name, request.recipient))
 

@@ -1,6 +1,7 @@
 """Private keys and their signatures: deterministic (RFC 6979), low s, r‖s.
 
-secp256k1 is libsecp256k1's (OpenSSL is fifteen times slower there); the rest is OpenSSL's.
+secp256k1 is libsecp256k1's (OpenSSL is fifteen times slower there); the rest is OpenSSL's. RSA signs by PSS, with a
+random salt.
 """
 
 import hashlib
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from nsl_enclave.kernel.clock import random_bytes
 from nsl_enclave.kernel.errors import Refusal
+from nsl_enclave.kme import rsa_keys
 from nsl_protocol.enclave.messages import SIGNING_CURVES, Curve
 
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
@@ -28,7 +30,7 @@ _PREHASHED_SHA256 = ec.ECDSA(Prehashed(hashes.SHA256()), deterministic_signing=T
 
 @dataclass(frozen=True, slots=True)
 class RawSignature:
-    """64 bytes; ``recovery`` is 0 or 1 for secp256k1."""
+    """64 bytes, or 384 of RSA; ``recovery`` is 0 or 1 for secp256k1."""
 
     raw: bytes
     recovery: int | None = None
@@ -82,6 +84,18 @@ class _Ed25519:
         return RawSignature(self._key.sign(data))
 
 
+class _Rsa3072:
+    curve = Curve.RSA_3072
+    algorithm = "rsassa-pss-sha256"
+
+    def __init__(self, secret: bytes) -> None:
+        self._key = rsa_keys.key_of(secret)
+        self.public_key = rsa_keys.public_key_of(self._key)
+
+    def sign(self, data: bytes) -> RawSignature:
+        return RawSignature(rsa_keys.sign(self._key, data))
+
+
 class _Secret:
     """A key that encrypts or authenticates, and signs nothing."""
 
@@ -103,10 +117,11 @@ class _HmacSha256(_Secret):
     curve = Curve.HMAC_SHA256
 
 
-_KINDS: dict[Curve, type[_Secp256r1 | _Secp256k1 | _Ed25519 | _Aes256Gcm | _HmacSha256]] = {
+_KINDS: dict[Curve, type[_Secp256r1 | _Secp256k1 | _Ed25519 | _Rsa3072 | _Aes256Gcm | _HmacSha256]] = {
     Curve.SECP256R1: _Secp256r1,
     Curve.SECP256K1: _Secp256k1,
     Curve.ED25519: _Ed25519,
+    Curve.RSA_3072: _Rsa3072,
     Curve.AES_256_GCM: _Aes256Gcm,
     Curve.HMAC_SHA256: _HmacSha256,
 }
@@ -115,18 +130,26 @@ _ORDERS = {Curve.SECP256R1: P256_ORDER, Curve.SECP256K1: SECP256K1_ORDER}
 
 
 def new_secret(curve: Curve) -> bytes:
-    """32 random bytes that are a private key of the curve."""
+    """A private key of the curve: 32 random bytes, or two primes."""
+    if curve is Curve.RSA_3072:
+        return rsa_keys.new_primes()
     while True:
         secret = random_bytes(_WORD_BYTES)
-        if is_secret(curve, secret):
+        if secret_in(curve, secret) is not None:
             return secret
 
 
-def is_secret(curve: Curve, secret: bytes) -> bool:
-    """Whether the bytes are a private key of the curve."""
-    if len(secret) != _WORD_BYTES:
-        return False
-    return curve not in _ORDERS or 0 < int.from_bytes(secret) < _ORDERS[curve]
+def secret_in(curve: Curve, brought: bytes) -> bytes | None:
+    """The private key that somebody has brought: 32 bytes, or PKCS #8 DER of RSA. None: it is none of the curve."""
+    if curve is Curve.RSA_3072:
+        return rsa_keys.primes_in(brought)
+    in_range = curve not in _ORDERS or 0 < int.from_bytes(brought) < _ORDERS[curve]
+    return brought if len(brought) == _WORD_BYTES and in_range else None
+
+
+def given_out(curve: Curve, secret: bytes) -> bytes:
+    """A private key in the form in which it is brought."""
+    return rsa_keys.pkcs8_of(secret) if curve is Curve.RSA_3072 else secret
 
 
 def private_half(curve: Curve, secret: bytes) -> PrivateHalf:

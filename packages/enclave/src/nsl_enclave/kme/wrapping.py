@@ -32,6 +32,8 @@ from nsl_protocol.enclave.wrapped import (
     about_token_key,
 )
 
+RSA_SECRET_BYTES = 384
+
 _FORMAT = b"\x03"
 _GENERATION_BYTES = 4
 _NONCE_BYTES = 12
@@ -47,7 +49,7 @@ class KeySecret(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fie
 
     Attributes:
         policy: what it may sign, in its one encoding.
-        secret: 32 bytes; None in a tombstone, which is all that is left of a destroyed key.
+        secret: 32 bytes, or the primes of an RSA key; None in a tombstone, which is what is left of a destroyed key.
         destroys_at: enclave time, Unix seconds, from which a key that waits may be destroyed; 0 for any other.
         origin: where the secret was made.
         recipients: whom it may be exported to; fixed when the key was made.
@@ -60,7 +62,7 @@ class KeySecret(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fie
 
     curve: Curve
     policy: bytes
-    secret: Annotated[bytes, Meta(min_length=32, max_length=32)] | None
+    secret: Annotated[bytes, Meta(min_length=32, max_length=RSA_SECRET_BYTES)] | None
     state: KeyState = KeyState.ACTIVE
     destroys_at: int = 0
     origin: Origin = Origin.GENERATED

@@ -83,11 +83,12 @@ class Curve(StrEnum):
     SECP256R1 = "secp256r1"
     SECP256K1 = "secp256k1"
     ED25519 = "ed25519"
+    RSA_3072 = "rsa-3072"
     AES_256_GCM = "aes-256-gcm"
     HMAC_SHA256 = "hmac-sha256"
 
 
-SIGNING_CURVES = (Curve.SECP256R1, Curve.SECP256K1, Curve.ED25519)
+SIGNING_CURVES = (Curve.SECP256R1, Curve.SECP256K1, Curve.ED25519, Curve.RSA_3072)
 
 
 class TokenKind(StrEnum):
@@ -273,7 +274,7 @@ class Status(Message, frozen=True):
 
 
 class KeyCreated(Message, frozen=True):
-    """``public_key``: compressed SEC1 (33 bytes) for the secp curves, 32 raw bytes for ed25519.
+    """``public_key``: compressed SEC1 (33 bytes) for the secp curves, 32 raw bytes for ed25519, SPKI DER for RSA.
 
     For a secret key 32 bytes that tell it from others and say nothing of it.
     """
@@ -284,7 +285,7 @@ class KeyCreated(Message, frozen=True):
 
 
 class Signature(Message, frozen=True):
-    """``signature`` is r‖s with low s (64 bytes), or 64 bytes of Ed25519; ``recovery`` is 0 or 1 for secp256k1.
+    """``signature``: r‖s with low s (64 bytes), 64 bytes of Ed25519, 384 of RSA; ``recovery``: 0 or 1 for secp256k1.
 
     ``salt`` (hex text) is what the N3 message envelope carries. ``decoded`` is a JSON object saying what was signed.
     ``leaf`` is to be durable before the signature leaves.

@@ -9,9 +9,10 @@ import msgspec
 from coincurve import PublicKey as Secp256k1PublicKey
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from nsl_protocol.enclave.messages import Curve
 from nsl_protocol.enclave.signable import (
@@ -31,8 +32,12 @@ from nsl_protocol.n3.transaction import Transaction, sign_data
 from nsl_protocol.n3.wire import var_bytes
 
 ED25519_PREFIX = b"Neo Service Layer Signed Message:\n"
-_SIGNATURE_BYTES = 64
-_PUBLIC_KEY_BYTES = {Curve.SECP256R1: 33, Curve.SECP256K1: 33, Curve.ED25519: 32}
+RSA_PREFIX = b"Neo Service Layer Signed Message (RSA):\n"
+RSA_BITS = 3072
+RSA_EXPONENT = 65537
+RSA_PSS = padding.PSS(padding.MGF1(hashes.SHA256()), salt_length=32)
+_SIGNATURE_BYTES = {Curve.SECP256R1: 64, Curve.SECP256K1: 64, Curve.ED25519: 64, Curve.RSA_3072: 384}
+_PUBLIC_KEY_BYTES = {Curve.SECP256R1: 33, Curve.SECP256K1: 33, Curve.ED25519: 32, Curve.RSA_3072: 422}
 _signables: msgspec.msgpack.Decoder[Signable] = msgspec.msgpack.Decoder(Signable)
 _PREHASHED_SHA256 = ec.ECDSA(Prehashed(hashes.SHA256()))
 
@@ -48,12 +53,14 @@ def read_signable(encoded: bytes) -> Signable:
 def message_data(curve: Curve, message: bytes, salt: str = "") -> bytes:
     """Always inside an envelope that is no transaction, no sign data and no token of anybody's.
 
-    EIP-191 for secp256k1, the N3 wallets' salted envelope for secp256r1, a fixed prefix for ed25519.
+    EIP-191 for secp256k1, the N3 wallets' salted envelope for secp256r1, a fixed prefix for ed25519 and RSA.
     """
     if curve is Curve.SECP256K1:
         return message_hash(message)
     if curve is Curve.ED25519:
         return ED25519_PREFIX + str(len(message)).encode() + b"\n" + message
+    if curve is Curve.RSA_3072:
+        return hashlib.sha256(RSA_PREFIX + str(len(message)).encode() + b"\n" + message).digest()
     return hashlib.sha256(n3_envelope(salt, message)).digest()
 
 
@@ -107,22 +114,28 @@ def _parity(digest: bytes, public_key: bytes, signature: bytes) -> int:
 
 
 def verify_signature(curve: Curve, public_key: bytes, data: bytes, signature: bytes) -> None:
-    """Check a signature, r‖s or Ed25519's 64 bytes, over ``signed_data``. Raises CodecError."""
-    if len(signature) != _SIGNATURE_BYTES:
-        raise CodecError(f"{len(signature)} bytes, a signature is {_SIGNATURE_BYTES}", field="signature")
+    """Check a signature over ``signed_data``: r‖s, Ed25519's 64 bytes, or RSASSA-PSS. Raises CodecError."""
+    if len(signature) != _SIGNATURE_BYTES[curve]:
+        raise CodecError(f"{len(signature)} bytes, a signature is {_SIGNATURE_BYTES[curve]}", field="signature")
     if len(public_key) != _PUBLIC_KEY_BYTES[curve]:
         raise CodecError(f"a {curve} key is {_PUBLIC_KEY_BYTES[curve]} bytes", field="public_key")
-    r, s = int.from_bytes(signature[:32]), int.from_bytes(signature[32:])
     try:
-        holds = _holds(curve, public_key, data, signature, encode_dss_signature(r, s))
+        holds = _holds(curve, public_key, data, signature)
     except (InvalidSignature, ValueError):
         holds = False
     if not holds:
         raise CodecError("is not by this key over this", field="signature")
 
 
-def _holds(curve: Curve, public_key: bytes, data: bytes, signature: bytes, der: bytes) -> bool:
+def _holds(curve: Curve, public_key: bytes, data: bytes, signature: bytes) -> bool:
     """Raises InvalidSignature, or ValueError for what is no key."""
+    if curve is Curve.RSA_3072:
+        rsa_key = load_der_public_key(public_key)
+        if not isinstance(rsa_key, rsa.RSAPublicKey) or rsa_key.key_size != RSA_BITS:
+            return False
+        rsa_key.verify(signature, data, RSA_PSS, Prehashed(hashes.SHA256()))
+        return True
+    der = encode_dss_signature(int.from_bytes(signature[:32]), int.from_bytes(signature[32:]))
     match curve:
         case Curve.ED25519:
             Ed25519PublicKey.from_public_bytes(public_key).verify(signature, data)

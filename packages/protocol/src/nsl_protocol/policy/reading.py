@@ -88,7 +88,7 @@ def own_account(curve: Curve, public_key: bytes) -> str:
         case Curve.SECP256K1:
             whole = Secp256k1PublicKey(public_key).format(compressed=False)
             return str(EvmAddress.from_public_key(whole)).lower()
-        case Curve.ED25519 | Curve.AES_256_GCM | Curve.HMAC_SHA256:
+        case Curve.ED25519 | Curve.RSA_3072 | Curve.AES_256_GCM | Curve.HMAC_SHA256:
             return ""
 
 

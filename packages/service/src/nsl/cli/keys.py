@@ -27,6 +27,7 @@ class CurveOption(StrEnum):
     SECP256R1 = "secp256r1"
     SECP256K1 = "secp256k1"
     ED25519 = "ed25519"
+    RSA_3072 = "rsa-3072"
     AES_256_GCM = "aes-256-gcm"
     HMAC_SHA256 = "hmac-sha256"
 

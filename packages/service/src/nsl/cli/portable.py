@@ -38,6 +38,7 @@ def import_key(  # noqa: PLR0917 - typer's options are none by position
     nep2_file: Annotated[Path | None, typer.Option(help="A Neo N3 key as NEP-2 text (6P...).")] = None,
     keystore_file: Annotated[Path | None, typer.Option(help="An EVM keystore, version 3.")] = None,
     hex_file: Annotated[Path | None, typer.Option(help="32 bytes as hex, a key of --curve.")] = None,
+    pem_file: Annotated[Path | None, typer.Option(help="A key of any curve, also RSA, in PEM.")] = None,
     passphrase_file: Annotated[
         Path | None, typer.Option(help="The passphrase of a NEP-2 key or keystore. Default: you are asked.")
     ] = None,
@@ -58,7 +59,7 @@ def import_key(  # noqa: PLR0917 - typer's options are none by position
 
     with explained():
         pinned = _needed(trust)
-        files = SecretFiles(wif_file, nep2_file, keystore_file, hex_file, passphrase_file)
+        files = SecretFiles(wif_file, nep2_file, keystore_file, hex_file, pem_file, passphrase_file)
         found, secret = private_key(files, curve)
         own = tenant or tenant_of(credentials)
         with connect(credentials) as client:
@@ -114,7 +115,7 @@ def open_export(
     public_key: Annotated[
         str, typer.Option(help="Of the key that you expect (hex): from `nsl keys attestation`, or your own books.")
     ],
-    out: Annotated[Path, typer.Option(help="Where to write the private key as hex; mode 0600.")],
+    out: Annotated[Path, typer.Option(help="Where to write the private key as hex, of RSA as PEM; mode 0600.")],
 ) -> None:
     """Open an exported key. It needs no network, and takes only the key that you expect.
 
@@ -126,7 +127,7 @@ def open_export(
         not_there(out)
         exported = _exported(file)
         secret = _recipient(private_key_file).open(exported, public_key=public_key)
-        write_private(out, secret.hex() + "\n")
+        write_private(out, _written(secret, exported.curve))
         show_json({"written": str(out), "curve": exported.curve, "public_key": public_key})
 
 
@@ -181,6 +182,20 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "attestation": attestation,
     "verify-attestation": verify_attestation,
 }
+
+
+def _written(secret: bytes, curve: str) -> str:
+    if curve != ImportCurve.RSA_3072:
+        return secret.hex() + "\n"
+    from cryptography.hazmat.primitives.serialization import (
+        Encoding,
+        NoEncryption,
+        PrivateFormat,
+        load_der_private_key,
+    )
+
+    key = load_der_private_key(secret, None)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
 def judge(document: bytes, trust: Path | None, nonce: bytes | None, at: int | None, *, as_json: bool) -> None:

@@ -34,6 +34,7 @@ USAGES_OF_CURVE: Final = {
     Curve.SECP256R1: (Usage.SIGN,),
     Curve.SECP256K1: (Usage.SIGN,),
     Curve.ED25519: (Usage.SIGN,),
+    Curve.RSA_3072: (Usage.SIGN,),
     Curve.AES_256_GCM: (Usage.ENCRYPT, Usage.DECRYPT),
     Curve.HMAC_SHA256: (Usage.MAC, Usage.VERIFY),
 }
@@ -49,6 +50,7 @@ KINDS_OF_CURVE: Final = {
     Curve.SECP256R1: frozenset({Kind.MESSAGE, Kind.DIGEST, Kind.N3_TRANSACTION}),
     Curve.SECP256K1: frozenset({Kind.MESSAGE, Kind.DIGEST, Kind.EVM_TRANSACTION, Kind.TYPED_DATA}),
     Curve.ED25519: frozenset({Kind.MESSAGE}),
+    Curve.RSA_3072: frozenset({Kind.MESSAGE, Kind.DIGEST}),
     Curve.AES_256_GCM: frozenset({Kind.ENCRYPT, Kind.DECRYPT, Kind.DATA_KEY}),
     Curve.HMAC_SHA256: frozenset({Kind.MAC, Kind.VERIFY_MAC}),
 }

@@ -53,7 +53,8 @@ class KeyEnclave(Protocol):
     async def derive_keys(self, name: KeyName, wrapped: bytes, first: int, count: int) -> KeysDerived:
         """Public keys below. Raises EnclaveRefused, RootReplaced."""
 
-    async def sign(self, orders: Sequence[SignOrder]) -> tuple[Signature | Refused, ...]: ...
+    async def sign(self, orders: Sequence[SignOrder], *, slow: bool = False) -> tuple[Signature | Refused, ...]:
+        """A result for each order, in order. ``slow``: each takes milliseconds, so that others go between them."""
 
 
 class SecretEnclave(Protocol):

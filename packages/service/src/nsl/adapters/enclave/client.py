@@ -1,8 +1,10 @@
 """What the service asks of the key enclave, as calls."""
 
 import asyncio
+from asyncio import gather
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Final, Self
 
 from msgspec.structs import replace
@@ -220,9 +222,9 @@ class EnclaveClient:
         """Public keys at ``m/0/first`` and after it. Raises EnclaveRefused, RootReplaced."""
         return expect(KeysDerived, await self._links.call(DeriveKeys(name, wrapped, first, count)))
 
-    async def sign(self, orders: Sequence[SignOrder]) -> tuple[Signature | Refused, ...]:
-        """A result for each order, in order. Raises RootReplaced."""
-        return await self._each(orders, self._sign)
+    async def sign(self, orders: Sequence[SignOrder], *, slow: bool = False) -> tuple[Signature | Refused, ...]:
+        """A result for each order, in order; ``slow``: others go between them. Raises RootReplaced."""
+        return await self._each(orders, partial(self._sign, slow=slow))
 
     async def use(self, orders: Sequence[UseOrder]) -> tuple[Product | Refused, ...]:
         """A result for each order to a secret key, in order. Raises RootReplaced."""
@@ -240,7 +242,7 @@ class EnclaveClient:
             if not again:
                 break
             items = {_item(orders[place]): is_refused(results[place], NOT_SHOWN) for place in again}
-            refused = await asyncio.gather(*(self._helped(item, unseen=unseen) for item, unseen in items.items()))
+            refused = await gather(*(self._helped(item, unseen=unseen) for item, unseen in items.items()))
             for item, why in filter(None, refused):  # its own orders alone
                 for place in [each for each in again if _item(orders[each]) == item]:
                     results[place] = why
@@ -314,14 +316,15 @@ class EnclaveClient:
         collateral = "" if quoted.collateral is None else quoted.collateral.decode()
         return Evidence(log_key, now(), nonce, int.from_bytes(version), quoted.quote, collateral)
 
-    async def _sign(self, orders: Sequence[SignOrder]) -> list[Signature | Refused]:
-        parts = [self._work(Sign(tuple(part))) for part in parts_of(orders)]
-        # A task for each would cost the usual single call a tenth of its time.
-        answers = [await parts[0]] if len(parts) == 1 else await asyncio.gather(*parts)
+    async def _sign(self, orders: Sequence[SignOrder], *, slow: bool) -> list[Signature | Refused]:
+        calls = [Sign(tuple(part)) for part in ([[each] for each in orders] if slow else parts_of(orders))]
+        # In turn where others are to go between them; and for one call, a task would cost a tenth of its time.
+        in_turn = slow or len(calls) == 1
+        answers = [await self._work(each) for each in calls] if in_turn else await gather(*map(self._work, calls))
         return [result for answer in answers for result in expect(Signed, answer).results]
 
     async def _use(self, orders: Sequence[UseOrder]) -> list[Product | Refused]:
-        answers = await asyncio.gather(*(self._work(Use(tuple(part))) for part in parts_of(orders)))
+        answers = await gather(*(self._work(Use(tuple(part))) for part in parts_of(orders)))
         return [result for answer in answers for result in expect(Used, answer).results]
 
     async def _helped(self, item: WrappedKey, *, unseen: bool) -> tuple[WrappedKey, Refused] | None:

@@ -37,13 +37,15 @@ from nsl_protocol.policy.document import Kind, Policy
 
 PAGE_MAX = 200
 MESSAGE_BYTES_MAX = 65_536
+#: as so many requests, making one does
+RSA_KEY_COUNTS = 20
 
 Quota = NamedDependency[SkipValidation[Spend]]
 ApprovingOf = NamedDependency[SkipValidation[Approving]]
 
 
 class CreateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``curve``: secp256r1 (pays on Neo N3), secp256k1 (pays on Neo X), ed25519; aes-256-gcm (encrypts), hmac-sha256.
+    """``curve``: secp256r1 (pays on Neo N3), secp256k1 (pays on Neo X), ed25519, rsa-3072; aes-256-gcm, hmac-sha256.
 
     ``usages``: what it is for; left out, all that a key of the curve can do. The enclave keeps to it.
 
@@ -99,7 +101,7 @@ class SignBatchRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class VerifyRequest(SignRequest, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A request to sign, and what came of it. ``salt``: as ``sign`` answered it, for messages of secp256r1 keys."""
 
-    signature: Annotated[str, Meta(pattern="^([0-9a-f]{128}|[0-9a-f]{130})$")]
+    signature: Annotated[str, Meta(pattern="^([0-9a-f]{128}|[0-9a-f]{130}|[0-9a-f]{768})$")]
     salt: Annotated[str, Meta(max_length=64)] = ""
 
 
@@ -111,7 +113,10 @@ class VerdictView(msgspec.Struct, frozen=True):
 
 
 class SignatureView(msgspec.Struct, frozen=True):
-    """``signature``: r‖s as hex, with v (1b or 1c) for secp256k1. ``salt``: of the N3 message envelope."""
+    """``signature``: hex of r‖s, with v (1b or 1c) for secp256k1; of Ed25519; or of RSASSA-PSS with SHA-256.
+
+    ``salt``: of the N3 message envelope.
+    """
 
     signature: str
     public_key: str
@@ -144,11 +149,15 @@ class BatchView(msgspec.Struct, frozen=True):
 async def create_key(
     caller: Annotated[Caller, Requires(Scope.KEYS_CREATE)],
     keys: KeysOf,
+    quota: Quota,
     idempotency: Once,
     data: JSONBody[CreateKey],
     idempotency_key: IdempotencyKey = None,
 ) -> KeyView:
     curve = curve_of(data.curve)
+    if curve is Curve.RSA_3072:
+        # The enclave does nothing else for the quarter of a second that it takes.
+        await quota(RSA_KEY_COUNTS - 1)
     named = recipients(exportable=data.exportable, named=data.export_recipients)
 
     async def act(note: Note[KeyView]) -> KeyView:

@@ -272,7 +272,8 @@ class Keys:
                 results.append(KindUnsuitable("not reached"))
             except Failure as failure:
                 results.append(failure)
-        answers = await self._enclave.sign(list(orders.values())) if orders else ()
+        slow = key.curve is Curve.RSA_3072
+        answers = await self._enclave.sign(list(orders.values()), slow=slow) if orders else ()
         if not again and any(isinstance(each, Refused) and each.code == NOT_REGISTERED for each in answers):
             raise KeyReplaced
         noted: list[NotedSignature] = []

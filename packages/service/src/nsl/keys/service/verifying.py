@@ -6,7 +6,7 @@ from nsl.keys.service.asking import ToSign, signable
 from nsl_protocol.enclave.signed import signed_data, verify_signature
 from nsl_protocol.errors import CodecError
 
-_SIGNATURE_BYTES = 64
+_RECOVERABLE_BYTES = 65
 #: v of Ethereum's signatures, which stands behind r‖s
 _RECOVERY = (27, 28)
 
@@ -15,7 +15,7 @@ def verifies(key: Key, item: ToSign, signature: bytes, salt: str = "", *, public
     """Whether the signature is this key's over exactly that.
 
     Args:
-        signature: 64 bytes, or 65 with v.
+        signature: as the key's curve has it; with or without v.
         salt: of the N3 message envelope, hex text.
         public_key: of the key below that is said to have signed; None: the key itself.
 
@@ -28,10 +28,12 @@ def verifies(key: Key, item: ToSign, signature: bytes, salt: str = "", *, public
         data = signed_data(what, key.curve, salt)
     except CodecError as error:
         raise PayloadUnreadable(f"The payload is not {item.kind}: {error}.", field="payload") from error
-    if len(signature) > _SIGNATURE_BYTES and signature[_SIGNATURE_BYTES] not in _RECOVERY:
-        return False
+    if len(signature) == _RECOVERABLE_BYTES:
+        if signature[-1] not in _RECOVERY:
+            return False
+        signature = signature[:-1]
     try:
-        verify_signature(key.curve, public_key or key.public_key, data, signature[:_SIGNATURE_BYTES])
+        verify_signature(key.curve, public_key or key.public_key, data, signature)
     except CodecError:
         return False
     return True
