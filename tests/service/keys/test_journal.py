@@ -70,8 +70,8 @@ async def test_a_leaf_that_was_fetched_meanwhile_keeps_its_signature_back(
     key = await bench.new_key()
     real = bench.enclave.sign
 
-    async def late(orders: object) -> object:
-        answers = await real(orders)  # type: ignore[arg-type]
+    async def late(orders: object, **how: bool) -> object:
+        answers = await real(orders, **how)  # type: ignore[arg-type]
         from nsl.identity.service import keep_leaves
         from nsl.kit.ids import new_id
 

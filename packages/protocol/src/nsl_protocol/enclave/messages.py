@@ -287,8 +287,7 @@ class KeyCreated(Message, frozen=True):
 class Signature(Message, frozen=True):
     """``signature``: r‖s with low s (64 bytes), 64 bytes of Ed25519, 384 of RSA; ``recovery``: 0 or 1 for secp256k1.
 
-    ``salt`` (hex text) is what the N3 message envelope carries. ``decoded`` is a JSON object saying what was signed.
-    ``leaf`` is to be durable before the signature leaves.
+    ``salt``: of the N3 message envelope, hex text; ``decoded``: JSON. ``leaf`` is durable before the signature leaves.
     """
 
     signature: bytes
