@@ -107,14 +107,14 @@ def to_sign(random: Random, n3_own: ScriptHash, evm_own: str) -> tuple[str, byte
         return kind, b"d" * 32, None, SignDigest(b"d" * 32)
     if kind == "n3-transaction":
         network = random.choice(NETWORKS["neo-n3"])
-        payload = _n3(random, n3_own)
+        payload = n3_transaction(random, n3_own)
         return kind, payload, network, SignN3Transaction(network, payload)
     network = random.choice(NETWORKS["neo-x"])
-    payload = _evm(random, network, evm_own)
+    payload = evm_transaction(random, network, evm_own)
     return kind, payload, network, SignEvmTransaction(network, payload)
 
 
-def _n3(random: Random, own: ScriptHash) -> bytes:
+def n3_transaction(random: Random, own: ScriptHash) -> bytes:
     script = b""
     for _ in range(random.randint(1, 3)):
         contract = ScriptHash.parse(random.choice([*N3_CONTRACTS, "0x" + "07" * 20]))
@@ -143,7 +143,7 @@ def _n3(random: Random, own: ScriptHash) -> bytes:
     return Transaction(1, *fees, 30, tuple(signers), script=script).unsigned_bytes()
 
 
-def _evm(random: Random, network: int, own: str) -> bytes:
+def evm_transaction(random: Random, network: int, own: str) -> bytes:
     to: EvmAddress | None = EvmAddress.parse(random.choice([*EVM_CONTRACTS, *EVM_OTHERS]).lower())
     value = random.choice([0, 0, 0, 1, 10**18])
     data = b""

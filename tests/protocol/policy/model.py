@@ -167,7 +167,9 @@ def evm(payload: bytes, own: str) -> dict[str, Any]:
     elif len(data) < 4:
         whole = False
     elif amount:
-        effects = [("call", "neo-x", target, "0x" + data[:4].hex(), amount)]
+        inner = _abi(data, target, own, 3)
+        whole = inner is not None and all(each[0] == "call" for each in inner)
+        effects = [] if inner is None else [("call", "neo-x", target, "0x" + data[:4].hex(), amount)]
     else:
         inner = _abi(data, target, own, 3)
         whole, effects = inner is not None, inner or []
@@ -251,7 +253,7 @@ def n3(payload: bytes) -> dict[str, Any]:
     )
     script = payload[at : at + size]
     calls = _script(script)
-    effects = []
+    whole, effects = bool(calls), []
     for contract, method, arguments in calls or []:
         moved = (
             method == "transfer"
@@ -265,7 +267,8 @@ def n3(payload: bytes) -> dict[str, Any]:
             effects.append(("move", "neo-n3", name, n3_address(arguments[0]), n3_address(arguments[1]), arguments[2]))
         else:
             effects.append(("call", "neo-n3", name, method, 0))
-    return {"chain": "neo-n3", "effects": effects, "whole": bool(calls), "fee": fee, "scopes": signers}
+            whole = whole and not (method == "transfer" and len(arguments) == 4)
+    return {"chain": "neo-n3", "effects": effects, "whole": whole, "fee": fee, "scopes": signers}
 
 
 def _script(script: bytes) -> list[Any] | None:

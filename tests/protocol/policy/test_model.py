@@ -11,14 +11,20 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from nsl_protocol.enclave.messages import Curve
-from nsl_protocol.enclave.signable import SignEvmTransaction
+from nsl_protocol.enclave.signable import SignEvmTransaction, SignN3Transaction
 from nsl_protocol.errors import CodecError
+from nsl_protocol.evm.abi import encode_transfer
+from nsl_protocol.evm.address import EvmAddress
+from nsl_protocol.evm.transaction import FeeMarketTransaction
 from nsl_protocol.n3.address import ScriptHash
+from nsl_protocol.n3.script import call
+from nsl_protocol.n3.transaction import Transaction
+from nsl_protocol.n3.witness import Signer
 from nsl_protocol.policy.decision import decide, summary
 from nsl_protocol.policy.document import read_policy
 from nsl_protocol.policy.reading import meaning_of, own_account
 from tests.protocol.policy import model
-from tests.protocol.policy.generated import NOW, policy, to_sign
+from tests.protocol.policy.generated import EVM_CONTRACTS, N3_CONTRACTS, NOW, policy, to_sign
 
 POLICIES = 500
 THINGS = 12
@@ -76,3 +82,29 @@ def test_what_does_not_parse_has_no_meaning() -> None:
         except CodecError:
             continue
         raise AssertionError(junk)
+
+
+ANYTHING = {
+    "neo-n3": {"allow": "call", "name": "any", "chain": "neo-n3", "contract": N3_CONTRACTS[0], "methods": "any"},
+    "neo-x": {
+        "allow": "call", "name": "any", "chain": "neo-x", "contract": EVM_CONTRACTS[0], "methods": "any",
+        "value_max": "1",
+    },
+}  # fmt: skip
+
+
+def test_what_a_token_takes_for_a_transfer_is_not_ruled_as_a_call() -> None:
+    """Found by execution: the GAS contract takes ``true`` for 1, and a token may take GAS with its ``transfer``."""
+    own, gas = ScriptHash.from_address(N3_OWN), ScriptHash.parse(N3_CONTRACTS[0])
+    script = call(gas, "transfer", own, b"x" * 20, True, None)
+    n3 = Transaction(1, 1, 1, 30, (Signer(own),), script=script).unsigned_bytes()
+    data = encode_transfer(EvmAddress(b"\7" * 20), 5)
+    token = EvmAddress.parse(EVM_CONTRACTS[0].lower())
+    evm = FeeMarketTransaction(1, 3, 21_000, token, 1, data, 1, 1).unsigned_bytes()
+    for chain, what, curve, key in (
+        ("neo-n3", SignN3Transaction(1, n3), Curve.SECP256R1, N3_KEY),
+        ("neo-x", SignEvmTransaction(1, evm), Curve.SECP256K1, EVM_KEY),
+    ):
+        read = read_policy(json.dumps({"rules": [ANYTHING[chain]]}).encode())
+        codes = {each.code for each in decide(read, meaning_of(what, curve, key), NOW).objections}
+        assert codes == {"NOT_UNDERSTOOD_IN_FULL"}, chain

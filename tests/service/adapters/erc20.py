@@ -5,6 +5,8 @@ Balances lie at the storage slot that is the owner's address. Whoever deploys it
 
 from enum import Enum
 
+from tests.support.evm_assembler import assemble
+
 SUPPLY = 10**12
 DECIMALS = 6
 SYMBOL = "TOK"
@@ -19,11 +21,6 @@ class Manner(Enum):
     LIES = "every transfer answers true, and nothing happens"
 
 
-_OPS = {
-    "SUB": 0x03, "ADD": 0x01, "LT": 0x10, "EQ": 0x14, "SHR": 0x1C, "CALLER": 0x33, "CALLDATALOAD": 0x35,
-    "CODECOPY": 0x39, "MSTORE": 0x52, "SLOAD": 0x54, "SSTORE": 0x55, "JUMPI": 0x57, "JUMPDEST": 0x5B, "PUSH0": 0x5F,
-    "DUP1": 0x80, "DUP2": 0x81, "DUP3": 0x82, "SWAP1": 0x90, "LOG3": 0xA3, "RETURN": 0xF3, "REVERT": 0xFD,
-}  # fmt: skip
 _WORD = "PUSH0 MSTORE 0x20 PUSH0 RETURN"
 _RUNTIME = f"""
 PUSH0 CALLDATALOAD 0xe0 SHR
@@ -50,27 +47,7 @@ def creation_code(manner: Manner) -> bytes:
     """What a transaction without recipient carries to create the token."""
     head = f"0x01 {_WORD}" if manner is Manner.LIES else ""
     short = "PUSH0 PUSH0 REVERT" if manner is Manner.REVERTS else f"PUSH0 {_WORD}"
-    runtime = _assemble(_RUNTIME % (head, short))
+    runtime = assemble(_RUNTIME % (head, short))
     constructor = f"0x{SUPPLY:016x} CALLER SSTORE 0x{len(runtime):04x} DUP1 0x%02x PUSH0 CODECOPY PUSH0 RETURN"
-    size = len(_assemble(constructor % 0))
-    return _assemble(constructor % size) + runtime
-
-
-def _assemble(text: str) -> bytes:
-    """Words are instructions, 0x… pushes, @name a push of a label's place (one byte), :name the label."""
-    code, labels, uses = bytearray(), {}, []
-    for word in text.split():
-        if word.startswith("0x"):
-            operand = bytes.fromhex(word[2:])
-            code += bytes((0x5F + len(operand),)) + operand
-        elif word.startswith("@"):
-            uses.append((len(code) + 2, word[1:]))
-            code += b"\x61\0\0"
-        elif word.startswith(":"):
-            labels[word[1:]] = len(code)
-            code.append(_OPS["JUMPDEST"])
-        else:
-            code.append(_OPS[word])
-    for place, name in uses:
-        code[place - 1 : place + 1] = labels[name].to_bytes(2)
-    return bytes(code)
+    size = len(assemble(constructor % 0))
+    return assemble(constructor % size) + runtime

@@ -48,6 +48,7 @@ _MULTICALL = selector("multicall(bytes[])")
 _SELECTOR_BYTES: Final = 4
 _ADDRESS_BYTES: Final = 20
 _NESTED_MAX: Final = 3
+_TRANSFER_ARGUMENTS: Final = 4
 _INNER_MAX: Final = 64
 _SCOPES: Final = (
     (N3Scope.CALLED_BY_ENTRY, Scope.CALLED_BY_ENTRY),
@@ -98,16 +99,27 @@ def own_account(curve: Curve, public_key: bytes) -> str:
 def _of_n3(network: int, transaction: Transaction, own: str) -> Meaning:
     calls = parse_calls(transaction.script)
     scopes = [_scopes(each) for each in transaction.signers if each.account.address == own]
+    effects = tuple(_n3_effect(network, each) for each in calls or ())
+    why = "" if calls else "The script does more, or something else, than to call contracts."
+    if any(
+        isinstance(effect, Calls) and _like_a_transfer(each) for effect, each in zip(effects, calls or (), strict=True)
+    ):
+        why = "A transfer's arguments are not two accounts and an amount, and the contract may take them for that."
     return Meaning(
         Kind.N3_TRANSACTION,
         Chain.NEO_N3,
         network,
         own,
-        tuple(_n3_effect(network, each) for each in calls or ()),
-        not_understood="" if calls else "The script does more, or something else, than to call contracts.",
+        effects,
+        not_understood=why,
         fee=transaction.system_fee + transaction.network_fee,
         scopes=tuple(scope for each in scopes for scope in each),
     )
+
+
+def _like_a_transfer(made: ContractCall) -> bool:
+    """NEP-17's, by name and number of arguments: contracts convert those, so that ``true`` is an amount of 1."""
+    return made.method == "transfer" and len(made.arguments) == _TRANSFER_ARGUMENTS
 
 
 def _n3_effect(network: int, made: ContractCall) -> Effect:
@@ -151,13 +163,15 @@ def _evm_effects(transaction: EvmTransaction, own: str) -> tuple[tuple[Effect, .
         return (Moves(Token(Chain.NEO_X, network, NATIVE), own, to, value),), ""
     if len(transaction.data) < _SELECTOR_BYTES:
         return (), "The call data is no call of a method."
-    if value > 0:
-        # A token does not ask for GAS: whatever this is, it is more than its arguments say.
-        return (Calls(Chain.NEO_X, to, _method(transaction.data), value),), ""
     try:
-        return tuple(_called(Token(Chain.NEO_X, network, to), own, transaction.data, _NESTED_MAX)), ""
+        effects = tuple(_called(Token(Chain.NEO_X, network, to), own, transaction.data, _NESTED_MAX))
     except CodecError as error:
         return (), f"The call data {error.reason}."
+    if value == 0:
+        return effects, ""
+    # A token does not ask for GAS: whatever this is, it is more than its arguments say.
+    why = "" if all(isinstance(each, Calls) for each in effects) else "GAS goes with a method that moves or approves."
+    return (Calls(Chain.NEO_X, to, _method(transaction.data), value),), why
 
 
 def _called(token: Token, own: str, data: bytes, depth: int) -> Iterator[Effect]:
