@@ -202,6 +202,13 @@ CALLS: dict[str, Call] = {
     "getRecordProof": Call({"record_id": lambda _: str(uuid4())}, reached=404),
     "listLeaves": Call(reached=403),  # of all tenants: for the platform's auditors
     "getReceipt": Call({"receipt_id": lambda _: str(uuid4())}, reached=404),
+    # compliance
+    "getPersonalDataInventory": Call(),
+    "exportPerson": Call({"user_id": _user}, own=True),
+    "erasePerson": Call({"user_id": _user}, {"reason": "asked for it"}, own=True),
+    "setHold": Call(body=lambda w: {"reason": "a case", "subject": w.member()}),
+    "listHolds": Call(),
+    "liftHold": Call({"hold_id": lambda w: w.hold()}, {"reason": "over"}, own=True),
     "listChains": Call(),
     "getBlock": Call({"chain": "neo-n3", "height": "latest"}),
     "getMinedTransaction": Call({"chain": "neo-n3", "transaction": "0x" + "11" * 32}, reached=404),

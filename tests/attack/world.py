@@ -115,6 +115,9 @@ class World:
     def client(self) -> str:
         return str(self._make("/v1/clients", CALLS["createClient"].json(self))["client_id"])
 
+    def hold(self) -> str:
+        return str(self._make("/v1/compliance/holds", CALLS["setHold"].json(self))["id"])
+
     def key(self) -> str:
         return str(self._make("/v1/keys", CALLS["createKey"].json(self))["id"])
 

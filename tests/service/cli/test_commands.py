@@ -45,6 +45,8 @@ COMMANDS = [
     ("audit", "head"), ("audit", "records"), ("audit", "proof"), ("audit", "receipt"), ("audit", "export"),
     ("audit", "consistency"), ("audit", "compare"), ("audit", "monitor"),
     ("audit", "witness-key"), ("audit", "witness"),
+    ("compliance", "inventory"), ("compliance", "export"), ("compliance", "erase"), ("compliance", "hold"),
+    ("compliance", "holds"), ("compliance", "lift"),
     ("tx", "send"), ("tx", "wait"), ("tx", "get"), ("tx", "list"),
     ("attestation", "verify"), ("attestation", "check-cases"), ("attestation", "ias-report"),
     ("enclave", "list"), ("enclave", "evidence"), ("enclave", "status"), ("enclave", "custodian"),

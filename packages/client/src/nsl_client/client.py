@@ -20,6 +20,7 @@ from nsl_client.resources import (
     AsyncApprovals,
     AsyncAudit,
     AsyncClients,
+    AsyncCompliance,
     AsyncEnclaves,
     AsyncKeys,
     AsyncLedger,
@@ -27,6 +28,7 @@ from nsl_client.resources import (
     AsyncTransactions,
     Audit,
     Clients,
+    Compliance,
     Enclaves,
     Keys,
     Ledger,
@@ -73,6 +75,7 @@ class Client:
         self.transactions = Transactions(self)
         self.enclaves = Enclaves(self)
         self.audit = Audit(self)
+        self.compliance = Compliance(self)
 
     @classmethod
     def from_credentials(cls, file: str | Path) -> Self:
@@ -176,6 +179,7 @@ class AsyncClient:
         self.transactions = AsyncTransactions(self)
         self.enclaves = AsyncEnclaves(self)
         self.audit = AsyncAudit(self)
+        self.compliance = AsyncCompliance(self)
 
     @classmethod
     def from_credentials(cls, file: str | Path) -> Self:

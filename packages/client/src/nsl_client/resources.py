@@ -3,7 +3,7 @@
 from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, Protocol
 
-from nsl_client import addresses, approvals, calls, destroying, freezing, secret_keys, signing
+from nsl_client import addresses, approvals, calls, compliance, destroying, freezing, secret_keys, signing
 from nsl_client.calls import Call
 
 
@@ -115,6 +115,15 @@ class Audit(_Resource):
     receipt = _method(calls.get_receipt)
 
 
+class Compliance(_Resource):
+    inventory = _method(compliance.get_inventory)
+    export_person = _method(compliance.export_person)
+    erase_person = _method(compliance.erase_person)
+    set_hold = _method(compliance.set_hold)
+    holds = _method(compliance.list_holds)
+    lift_hold = _method(compliance.lift_hold)
+
+
 class Approvals(_Resource):
     ask = _method(approvals.ask)
     list = _method(approvals.list_approvals)
@@ -195,6 +204,15 @@ class AsyncAudit(_AsyncResource):
     proof = _async_method(calls.get_proof)
     leaves = _async_method(calls.list_leaves)
     receipt = _async_method(calls.get_receipt)
+
+
+class AsyncCompliance(_AsyncResource):
+    inventory = _async_method(compliance.get_inventory)
+    export_person = _async_method(compliance.export_person)
+    erase_person = _async_method(compliance.erase_person)
+    set_hold = _async_method(compliance.set_hold)
+    holds = _async_method(compliance.list_holds)
+    lift_hold = _async_method(compliance.lift_hold)
 
 
 class AsyncApprovals(_AsyncResource):

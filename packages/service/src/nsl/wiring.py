@@ -23,6 +23,8 @@ from nsl.adapters.redis import Redis, RedisAttempts, RedisBus, RedisLimiter, Red
 from nsl.adapters.witnesses import HttpWitness
 from nsl.attestation.service import Attestation, Enclaves
 from nsl.audit.service import STEP_FULL, Log, LogKeeper, Witnessing
+from nsl.compliance.jobs import LEAVES_AT_ONCE_MAX, Retention
+from nsl.compliance.service import Holds, People
 from nsl.http import tls
 from nsl.http.app import Layers, application
 from nsl.http.gateway import Application, Policy
@@ -149,7 +151,7 @@ async def api(settings: Settings) -> AsyncIterator[Application]:
             "revocations": revocations,
         }
         identity = _identity(settings, database, enclave, common, revocations)
-        services |= identity
+        services |= identity | _compliance(database, identity["directory"], revocations)
         services |= _accounts(settings, database, enclave, common, services, breached)
         services |= _oauth(settings, database, enclave, common, services)
         policy = Policy(
@@ -175,6 +177,10 @@ def _identity(
         "audit": Audit(database),
         "idempotency": Idempotency(database),
     }
+
+
+def _compliance(database: Database, directory: Directory, revocations: Revocations) -> dict[str, Any]:
+    return {"holds": Holds(database), "people": People(database, directory, revocations)}
 
 
 def _accounts(
@@ -319,6 +325,7 @@ async def work(settings: Settings) -> None:
         steps = {
             "audit": LogKeeper(database, enclave, witnessing, log_origin).step,
             "witnesses": witnessing.step,
+            "retention": Retention(database).step,
             "keys": KeyLives(database, lifecycle, governing).step,
             "logout": LogoutNotices(database, enclave, settings.issuer).step,
         }
@@ -326,7 +333,7 @@ async def work(settings: Settings) -> None:
         if mailer is not None:
             steps["mail"] = Outbox(database, mailer).step
         pipelines = [Pipeline(database, chain, enclave) for chain in found.values()]
-        worker = Worker(database, pipelines, steps, {"audit": STEP_FULL})
+        worker = Worker(database, pipelines, steps, {"audit": STEP_FULL, "retention": LEAVES_AT_ONCE_MAX})
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, worker.stop)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nsl.cli import approvals, attestation, audit, enclave, keys, policies, transactions
+from nsl.cli import approvals, attestation, audit, compliance, enclave, keys, policies, transactions
 from nsl.cli.connection import AsJson
 from nsl.cli.faucet import faucet
 from nsl.cli.login import login, logout, whoami
@@ -29,6 +29,7 @@ app.add_typer(approvals.app, name="approvals")
 app.add_typer(transactions.app, name="tx")
 app.add_typer(attestation.app, name="attestation")
 app.add_typer(audit.app, name="audit")
+app.add_typer(compliance.app, name="compliance")
 app.add_typer(enclave.app, name="enclave")
 app.add_typer(admin, name="admin")
 app.command()(faucet)

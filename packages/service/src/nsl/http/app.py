@@ -13,6 +13,7 @@ from litestar.openapi.spec import Components, OAuthFlow, OAuthFlows, SecuritySch
 from nsl.accounts import api as accounts
 from nsl.attestation import api as attestation
 from nsl.audit import api as audit
+from nsl.compliance import api as compliance
 from nsl.http import console, documents, health
 from nsl.http.documents import Description
 from nsl.http.endpoints import SECURITY_SCHEME, bound
@@ -37,6 +38,7 @@ ENDPOINTS: tuple[HTTPRouteHandler, ...] = (
     *transactions.HANDLERS,
     *attestation.HANDLERS,
     *audit.HANDLERS,
+    *compliance.HANDLERS,
     *health.HANDLERS,
     *documents.HANDLERS,
     *console.HANDLERS,
@@ -48,7 +50,8 @@ SERVICES = (
     "tokens", "tenancy", "directory", "audit", "idempotency", "keyring", "proofs", "registration", "signing_in",
     "sessions", "factors", "wallets", "grants", "client_authentication", "authorization", "device_flow", "inspection",
     "logout", "federation", "keys", "portable", "secrets", "governing", "freezing", "approving", "addresses",
-    "destroying", "ledger", "transactions", "attestation", "enclaves", "audit_log", "health", "description",
+    "destroying", "ledger", "transactions", "attestation", "enclaves", "audit_log", "holds", "people", "health",
+    "description",
 )  # fmt: skip
 _SCOPES = {scope.value: scope.name.replace("_", " ").lower() for scope in Scope}
 _SECURITY = SecurityScheme(

@@ -1,0 +1,1 @@
+"""What an auditor, a regulator or a person asks of a tenant: reports, reviews, holds, exports, erasure."""

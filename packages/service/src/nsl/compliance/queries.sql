@@ -1,0 +1,158 @@
+-- name: lock_erasure
+SELECT lock_erasure()
+
+-- name: insert_hold
+INSERT INTO legal_holds (id, tenant_id, subject, reason, set_by, set_at)
+VALUES (%(id)s, %(tenant_id)s, %(subject)s, %(reason)s, %(by)s, %(at)s)
+RETURNING id, subject, reason, set_by, set_at, lifted_because, lifted_by, lifted_at
+
+-- name: holds
+-- Newest first.
+SELECT id, subject, reason, set_by, set_at, lifted_because, lifted_by, lifted_at FROM legal_holds
+WHERE (NOT %(in_force)s OR lifted_at IS NULL) AND (%(before)s::uuid IS NULL OR id < %(before)s)
+ORDER BY id DESC LIMIT %(limit)s
+
+-- name: holds_on
+-- Those that stand against erasing this person.
+SELECT id, subject, reason, set_by, set_at, lifted_because, lifted_by, lifted_at FROM legal_holds
+WHERE lifted_at IS NULL AND (subject IS NULL OR subject = %(subject)s) ORDER BY id
+
+-- name: lift_hold
+UPDATE legal_holds SET lifted_because = %(because)s, lifted_by = %(by)s, lifted_at = %(at)s
+WHERE id = %(id)s AND lifted_at IS NULL
+RETURNING id, subject, reason, set_by, set_at, lifted_because, lifted_by, lifted_at
+
+-- name: person
+-- Somebody who belongs to the tenant, or has signed in to it before. Works as that person.
+SELECT u.id, u.email, coalesce(m.roles, '{}') AS roles,
+    EXISTS (SELECT FROM memberships o WHERE o.user_id = u.id AND o.tenant_id <> %(tenant_id)s) AS elsewhere,
+    person_is_held(u.id) AS held
+FROM users u LEFT JOIN memberships m ON m.user_id = u.id AND m.tenant_id = %(tenant_id)s
+WHERE u.id = %(id)s AND (
+    m.user_id IS NOT NULL
+    OR EXISTS (SELECT FROM sessions s WHERE s.user_id = u.id AND s.tenant_id = %(tenant_id)s)
+)
+
+-- name: export
+-- What the tenant has about a person, and of their account what says who they are: no secret, nothing of other tenants.
+SELECT jsonb_build_object(
+    'account', (
+        SELECT jsonb_build_object('id', u.id, 'email', u.email, 'email_verified_at', u.email_verified_at,
+            'display_name', u.display_name, 'created_at', u.created_at, 'disabled_at', u.disabled_at)
+        FROM users u WHERE u.id = %(id)s
+    ),
+    'membership', (
+        SELECT to_jsonb(m) - 'tenant_id' - 'user_id' FROM memberships m
+        WHERE m.user_id = %(id)s AND m.tenant_id = %(tenant_id)s
+    ),
+    'groups', (
+        SELECT coalesce(jsonb_agg(g.name ORDER BY g.name), '[]') FROM group_members gm
+        JOIN groups g ON g.id = gm.group_id WHERE gm.user_id = %(id)s
+    ),
+    'grants', (
+        SELECT coalesce(jsonb_agg(to_jsonb(g) - 'tenant_id' ORDER BY g.id), '[]') FROM grants g
+        WHERE g.subject = %(id)s
+    ),
+    'delegations', (
+        SELECT coalesce(jsonb_agg(to_jsonb(d) - 'tenant_id' ORDER BY d.id), '[]') FROM delegations d
+        WHERE %(id)s IN (d.from_user, d.to_user)
+    ),
+    'invitations', (
+        SELECT coalesce(jsonb_agg(to_jsonb(i) - 'tenant_id' ORDER BY i.id), '[]') FROM invitations i
+        WHERE i.email = %(email)s
+    ),
+    'sessions', (
+        SELECT coalesce(jsonb_agg(to_jsonb(s) - 'tenant_id' - 'user_id' - 'cookie_sha256' ORDER BY s.id), '[]')
+        FROM sessions s WHERE s.user_id = %(id)s AND s.tenant_id = %(tenant_id)s
+    ),
+    'consents', (
+        SELECT coalesce(jsonb_agg(to_jsonb(c) - 'tenant_id' - 'user_id' ORDER BY c.client_id), '[]') FROM consents c
+        WHERE c.user_id = %(id)s
+    ),
+    'passkeys', (
+        SELECT coalesce(jsonb_agg(jsonb_build_object('name', p.name, 'created_at', p.created_at, 'used_at', p.used_at)
+            ORDER BY p.id), '[]')
+        FROM passkeys p WHERE p.user_id = %(id)s
+    ),
+    'wallets', (
+        SELECT coalesce(jsonb_agg(to_jsonb(w) - 'user_id' ORDER BY w.created_at), '[]') FROM wallets w
+        WHERE w.user_id = %(id)s
+    ),
+    'external_identities', (
+        SELECT coalesce(jsonb_agg(to_jsonb(e) - 'user_id' ORDER BY e.created_at), '[]') FROM external_identities e
+        WHERE e.user_id = %(id)s
+    ),
+    'records', (
+        SELECT coalesce(jsonb_agg(to_jsonb(e) - 'tenant_id' ORDER BY e.id), '[]') FROM audit_events e
+        WHERE names_person(e.actor, e.target, e.detail, %(id)s, %(email)s)
+    )
+) AS found
+
+-- name: erase_texts
+SELECT erase_texts_about(%(id)s, %(email)s) AS texts
+
+-- name: leave_sessions
+DELETE FROM session_clients c USING sessions s
+WHERE c.session_id = s.id AND s.user_id = %(id)s AND s.tenant_id = %(tenant_id)s
+
+-- name: delete_refresh_tokens
+DELETE FROM refresh_tokens WHERE user_id = %(id)s AND tenant_id = %(tenant_id)s
+
+-- name: delete_sessions
+DELETE FROM sessions WHERE user_id = %(id)s AND tenant_id = %(tenant_id)s
+
+-- name: delete_consents
+DELETE FROM consents WHERE user_id = %(id)s AND tenant_id = %(tenant_id)s
+
+-- name: delete_grants
+DELETE FROM grants WHERE subject = %(id)s AND tenant_id = %(tenant_id)s
+
+-- name: delete_delegations
+DELETE FROM delegations WHERE %(id)s IN (from_user, to_user) AND tenant_id = %(tenant_id)s
+
+-- name: delete_invitations
+DELETE FROM invitations WHERE email = %(email)s AND tenant_id = %(tenant_id)s
+
+-- name: delete_membership
+DELETE FROM memberships WHERE user_id = %(id)s AND tenant_id = %(tenant_id)s
+
+-- name: erase_account
+-- The row stays, for sessions of elsewhere point to it; it says nothing any more.
+UPDATE users SET email = NULL, email_verified_at = NULL, display_name = 'erased', disabled_at = now()
+WHERE id = %(id)s
+
+-- name: delete_passwords
+DELETE FROM passwords WHERE user_id = %(id)s
+
+-- name: delete_totps
+DELETE FROM totps WHERE user_id = %(id)s
+
+-- name: delete_recovery_codes
+DELETE FROM recovery_codes WHERE user_id = %(id)s
+
+-- name: delete_passkeys
+DELETE FROM passkeys WHERE user_id = %(id)s
+
+-- name: delete_wallets
+DELETE FROM wallets WHERE user_id = %(id)s
+
+-- name: delete_external_identities
+DELETE FROM external_identities WHERE user_id = %(id)s
+
+-- name: looked_to
+SELECT looked_to FROM audit_retention
+
+-- name: past_retention
+-- Leaves that have a text yet, in the order of their ids.
+SELECT id, tenant_id FROM audit_leaves
+WHERE id > %(after)s AND id < %(until)s AND salt IS NOT NULL ORDER BY id LIMIT %(limit)s
+
+-- name: look_on
+-- Unless a hold was lifted meanwhile, or another worker has looked.
+UPDATE audit_retention SET looked_to = %(id)s WHERE looked_to = %(before)s
+
+-- name: erase_texts_of
+SELECT erase_audit_texts(%(ids)s) AS texts
+
+-- name: count_holds
+SELECT count(*) AS holds FROM legal_holds WHERE lifted_at IS NULL
