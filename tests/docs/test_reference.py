@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from nsl.cli.app import app
-from nsl_client import Client, addresses, calls, signing
+from nsl_client import Client, addresses, calls, compliance, signing
 from tests.docs.test_alerts import error_codes, source_metrics
 
 ROOT = Path(__file__).parents[2]
@@ -89,4 +89,4 @@ def test_every_method_of_the_sdk_is_there() -> None:
             for method in vars(type(getattr(client, group))):
                 assert method.startswith("_") or f"`{group}.{method}`" in page
     for call in re.findall(r"`((?:create|list|get|set)_\w+|sign|sign_batch)`", page):
-        assert any(hasattr(module, call) for module in (addresses, calls, signing))
+        assert any(hasattr(module, call) for module in (addresses, calls, compliance, signing))

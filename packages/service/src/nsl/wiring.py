@@ -62,15 +62,7 @@ from nsl.kit.telemetry import configure_logs, serve_metrics
 from nsl.ledger.model import ChainName
 from nsl.ledger.service import Ledger
 from nsl.oauth.jobs import LogoutNotices
-from nsl.oauth.service import (
-    Authorization,
-    ClientAuthentication,
-    Devices,
-    Federation,
-    Grants,
-    Inspection,
-    Logout,
-)
+from nsl.oauth.service import Authorization, ClientAuthentication, Devices, Federation, Grants, Inspection, Logout
 from nsl.settings import BadSetting, Settings, needed
 from nsl.transactions.jobs import Pipeline
 from nsl.transactions.service import Transactions

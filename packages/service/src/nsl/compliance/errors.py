@@ -1,14 +1,12 @@
-"""What can go wrong when records are held, reported or erased.
+"""What can go wrong when records are held or erased.
 
 PersonUnknown    404  nobody who belongs or belonged to the tenant
 HoldUnknown      404  no such legal hold in force
 OnLegalHold      409  what is to be erased is held: lift that first
 OneselfErased    409  somebody else has to erase whoever asks
-AccessChanged    409  access is not any more as it was when it was looked at
-PeriodUnsuitable 422  a period ends before it begins, or is too long
 """
 
-from nsl.kit.errors import Conflict, Missing, Unprocessable
+from nsl.kit.errors import Conflict, Missing
 
 
 class PersonUnknown(Missing):
@@ -25,11 +23,3 @@ class OnLegalHold(Conflict):
 
 class OneselfErased(Conflict):
     code = "CANNOT_ERASE_ONESELF"
-
-
-class AccessChanged(Conflict):
-    code = "ACCESS_CHANGED"
-
-
-class PeriodUnsuitable(Unprocessable):
-    code = "PERIOD_UNSUITABLE"
