@@ -148,7 +148,7 @@ async def test_each_table_is_confined_or_known_to_belong_to_nobody(rows: Rows) -
         "mails",  # the application may add and not read
         "revocations",  # ids of what was ended, which every replica must see
         "chain_cursors", "chain_blocks", "chain_accounts",  # of the chains
-        "oldest_root",  # one number
+        "oldest_root", "audit_retention",  # one number, one id
         "audit_log", "audit_positions", "audit_nodes", "audit_runs", "audit_heads", "audit_evidence",  # hashes, quotes
         "key_register", "key_register_nodes",  # hashes and random numbers, which the enclaves check
     }  # fmt: skip
