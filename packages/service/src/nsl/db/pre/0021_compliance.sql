@@ -119,12 +119,3 @@ CREATE POLICY owner_reads ON memberships FOR SELECT TO CURRENT_USER USING (true)
 
 -- What else goes with a person.
 GRANT DELETE ON sessions, refresh_tokens, delegations TO nsl_app;
-
--- When a client was last given a token, to the minute: for the review of access.
-CREATE TABLE client_uses (
-    client_id uuid PRIMARY KEY REFERENCES clients,
-    tenant_id uuid NOT NULL REFERENCES tenants,
-    used_at timestamptz NOT NULL
-);
-CALL confine_to_tenant('client_uses');
-GRANT SELECT, INSERT, UPDATE (used_at) ON client_uses TO nsl_app;
