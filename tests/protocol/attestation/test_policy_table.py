@@ -14,8 +14,9 @@ from nsl_enclave.platform.quoting import QuotingEnclave, ReportBody
 from nsl_protocol.attestation.binding import Purpose, report_data
 from nsl_protocol.attestation.policy import EnclaveRule, Floors, Policy, Verdict, judge
 from nsl_protocol.attestation.verify import INTEL, Collateral, TrustAnchor
+from tests.support.long import examples
 
-QUOTES = 10_000
+QUOTES = examples(10_000, 2_500)
 NOW = datetime(2027, 1, 15, 12, tzinfo=UTC)
 PROVISIONING = Provisioning(b"p" * 32)
 OTHERS = Provisioning(b"o" * 32)
