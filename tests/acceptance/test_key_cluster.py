@@ -183,6 +183,7 @@ async def test_what_an_older_root_has_wrapped_is_not_taken_any_more(stack: Stack
             )
 
 
+@pytest.mark.long
 async def test_a_replica_without_its_seal_is_seen_and_joins_at_the_next_start(tmp_path: Path) -> None:
     options = StackOptions(state=tmp_path / "state", port=0, kme_replicas=3)
     async with Stack(options) as running, AsyncClient.from_credentials(running.credentials) as client:
