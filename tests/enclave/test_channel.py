@@ -163,6 +163,7 @@ async def test_a_proof_counts_once_and_for_its_own_keys(tmp_path: Path) -> None:
                 await visiting.ask(Enrolled, request)
 
 
+@pytest.mark.long
 async def test_no_request_fails_while_certificates_are_renewed_every_few_seconds(tmp_path: Path) -> None:
     with enclave(tmp_path, leaf_seconds=5) as made:
         async with made.client() as client:

@@ -153,6 +153,7 @@ def _hash(url: str, name: str, height: int) -> str:
     return str(rpc(url, "eth_getBlockByNumber", hex(height), False)["hash"])
 
 
+@pytest.mark.long
 async def test_parts_are_killed_and_started_by_name(tmp_path: Path) -> None:
     """What tests need: one part dead while the others run, and settings rewired before each start."""
     seen: list[str] = []
