@@ -23,9 +23,10 @@ import pytest
 from coincurve import PublicKey as Secp256k1Key
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 from msgspec.structs import replace
 
 from nsl.adapters.enclave import trust
@@ -38,6 +39,7 @@ from nsl_protocol.enclave.lifecycle import WAIT_SECONDS_MIN, ChangeKey, KeyChang
 from nsl_protocol.enclave.messages import SIGNING_CURVES, Curve, Sign, Signature, Signed, SignOrder
 from nsl_protocol.enclave.policies import SettlePolicy
 from nsl_protocol.enclave.signable import SignDigest, SignMessage
+from nsl_protocol.enclave.signed import RSA_PSS
 from nsl_protocol.evm.keccak import keccak256
 from nsl_protocol.evm.transaction import FeeMarketTransaction, LegacyTransaction
 from nsl_protocol.policy.approvers import ChangeRule
@@ -68,6 +70,16 @@ SUBMITTED = {
 }  # fmt: skip
 
 
+def _rsa_holds(signature: Signature, data: bytes, scheme: padding.PSS | padding.PKCS1v15) -> bool:
+    key = load_der_public_key(signature.public_key)
+    assert isinstance(key, rsa.RSAPublicKey)
+    try:
+        key.verify(signature.signature, data, scheme, hashes.SHA256())
+    except InvalidSignature:
+        return False
+    return True
+
+
 def stands_for(curve: Curve, signature: Signature, data: bytes) -> bool:
     """Whether it stands for exactly these bytes in any of the ways that chains and tokens read them."""
     raw = signature.signature
@@ -80,6 +92,8 @@ def stands_for(curve: Curve, signature: Signature, data: bytes) -> bool:
             key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), signature.public_key)
             key.verify(der, data, ec.ECDSA(hashes.SHA256()))
             return True
+        if curve is Curve.RSA_3072:
+            return any(_rsa_holds(signature, data, scheme) for scheme in (RSA_PSS, padding.PKCS1v15()))
     except InvalidSignature:
         return False
     assert signature.recovery is not None
