@@ -277,6 +277,7 @@ def test_what_was_ended_is_refused_everywhere_within_a_second(replicas: Replicas
     assert seconds < WITHIN_SECONDS
 
 
+@pytest.mark.long
 def test_a_delegation_that_expires_ends_its_tokens(replicas: Replicas) -> None:
     token, _, _ = _delegation(replicas, 8)
     replicas.warm(token, "/v1/keys")
