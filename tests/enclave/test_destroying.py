@@ -7,10 +7,10 @@ import pytest
 from msgspec.structs import replace
 
 from nsl_protocol.enclave.lifecycle import ChangeApproval, ChangeKey, KeyChange, KeyChanged, KeyState
-from nsl_protocol.enclave.messages import Refused
 from nsl_protocol.enclave.wrapped import WrappedKey
 from nsl_protocol.policy.changing import Destruction
 from nsl_protocol.policy.document import Policy
+from tests.enclave.approved import changed
 from tests.enclave.host import NAME, Host
 from tests.enclave.replica import client
 from tests.enclave.test_governing import POLICY, SIGN, Key
@@ -42,18 +42,11 @@ class Doomed:
     def destroy(self, *by: str, signed: Destruction | None = None, wait_seconds: int = WAIT) -> KeyChanged | str:
         """What the enclave makes of it, or the code of its refusal. Nothing is entered."""
         statement = signed or self.statement()
-        signatures = {name: SIGN[name](statement.signed) for name in by}
-        approval = ChangeApproval(statement.expires_at, signatures) if by else None
-        order = ChangeKey(NAME, self.wrapped, KeyChange.DESTROY_LATER, wait_seconds, approval)
-        answer = self.host.replicas[0].call(order, client())
-        if isinstance(answer, Refused):
-            return answer.code
-        assert isinstance(answer, KeyChanged)
-        return answer
+        return changed(self.host, self.wrapped, KeyChange.DESTROY_LATER, statement, by, wait_seconds=wait_seconds)
 
-    def entered(self, changed: KeyChanged) -> None:
-        self.host.enter(WrappedKey(NAME, changed.wrapped))
-        self.wrapped = changed.wrapped
+    def entered(self, made: KeyChanged) -> None:
+        self.host.enter(WrappedKey(NAME, made.wrapped))
+        self.wrapped = made.wrapped
 
 
 @pytest.mark.parametrize("by", [("ann", "bob"), ("bob", "cat"), ("ann", "bob", "cat")])

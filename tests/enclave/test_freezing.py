@@ -5,15 +5,16 @@ from uuid import UUID
 import pytest
 from msgspec.structs import replace
 
-from nsl_protocol.enclave.lifecycle import ChangeApproval, ChangeKey, KeyChange, KeyChanged, KeyState
+from nsl_protocol.enclave.lifecycle import ChangeKey, KeyChange, KeyChanged, KeyState
 from nsl_protocol.enclave.messages import Refused
 from nsl_protocol.enclave.policies import PolicyChanged, SettlePolicy
 from nsl_protocol.enclave.wrapped import WrappedKey
 from nsl_protocol.policy.changing import Unfreezing
 from nsl_protocol.policy.document import Policy
+from tests.enclave.approved import changed
 from tests.enclave.host import NAME, Host
 from tests.enclave.replica import client
-from tests.enclave.test_governing import POLICY, SIGN, Key
+from tests.enclave.test_governing import POLICY, Key
 from tests.enclave.test_lifecycle import refused
 
 DAY = 86_400
@@ -42,14 +43,7 @@ class Frozen:
     def unfreeze(self, *by: str, signed: Unfreezing | None = None, expires_at: int | None = None) -> KeyChanged | str:
         """What the enclave makes of it, or the code of its refusal. Nothing is entered."""
         statement = signed or self.statement()
-        signatures = {name: SIGN[name](statement.signed) for name in by}
-        approval = ChangeApproval(expires_at or statement.expires_at, signatures) if by else None
-        order = ChangeKey(NAME, self.made.wrapped, KeyChange.UNFREEZE, 0, approval)
-        answer = self.host.replicas[0].call(order, client())
-        if isinstance(answer, Refused):
-            return answer.code
-        assert isinstance(answer, KeyChanged)
-        return answer
+        return changed(self.host, self.made.wrapped, KeyChange.UNFREEZE, statement, by, expires_at=expires_at)
 
 
 def test_a_frozen_key_signs_nowhere_not_even_where_it_was_open_or_by_what_was_before(host: Host) -> None:

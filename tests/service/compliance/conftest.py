@@ -12,8 +12,11 @@ import pytest
 
 from nsl.cli.up.postgres import SUPERUSER
 from tests.service.keys.answers import done
+from tests.service.keys.conftest import api, tenant
 from tests.support.people import PASSWORD, Person, mailed_token
-from tests.support.service import Service, Tenant
+from tests.support.service import Service
+
+__all__ = ["Member", "api", "member", "sql", "tenant"]
 
 
 @dataclass
@@ -22,17 +25,6 @@ class Member:
 
     id: str
     person: Person
-
-
-@pytest.fixture(scope="module")
-def tenant(service: Service) -> Tenant:
-    return service.tenant()
-
-
-@pytest.fixture(scope="module")
-def api(tenant: Tenant) -> Iterator[httpx.Client]:
-    with tenant.client() as client:
-        yield client
 
 
 @pytest.fixture
@@ -56,7 +48,7 @@ def sql(service: Service) -> Iterator[Callable[..., list[tuple[Any, ...]]]]:
     with psycopg.connect(service.postgres.url(SUPERUSER), autocommit=True) as connection:
 
         def ask(query: str, *parameters: Any) -> list[tuple[Any, ...]]:
-            cursor = connection.execute(query, parameters)  # type: ignore[arg-type]
+            cursor = connection.execute(query, parameters)  # type: ignore[arg-type]  # psycopg wants literals of SQL
             return cursor.fetchall() if cursor.description else []
 
         yield ask

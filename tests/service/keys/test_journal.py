@@ -71,7 +71,7 @@ async def test_a_leaf_that_was_fetched_meanwhile_keeps_its_signature_back(
     real = bench.enclave.sign
 
     async def late(orders: object, **how: bool) -> object:
-        answers = await real(orders, **how)  # type: ignore[arg-type]
+        answers = await real(orders, **how)  # type: ignore[arg-type]  # passed on as they came
         from nsl.identity.service import keep_leaves
         from nsl.kit.ids import new_id
 

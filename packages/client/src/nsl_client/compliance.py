@@ -1,4 +1,4 @@
-"""Personal data, legal holds, reports and reviews: what an auditor or a data protection officer asks of a tenant."""
+"""Personal data and legal holds: what a data protection officer asks of a tenant."""
 
 from datetime import datetime
 from typing import Any

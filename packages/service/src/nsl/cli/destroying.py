@@ -1,6 +1,7 @@
 """``nsl keys`` for the end of a key: after a wait, by whom its policy names, and with a certificate."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -10,15 +11,15 @@ from nsl.cli.connection import AsJson, Credentials, KeyId, connect, key_of
 from nsl.cli.output import explained, show_record
 from nsl.cli.policy_changes import (
     ApproverName,
+    Approving,
     ExpiresAt,
     KeyFile,
     TenantId,
     approvals_expire,
     approvals_in,
-    secret_in,
-    signing,
+    approve_change,
 )
-from nsl.cli.portable import TrustFile, judge
+from nsl.cli.portable import TrustFile, keep_and_judge, tenant_of
 
 WaitDays = Annotated[int, typer.Option(min=7, max=365, help="How long it can be undone, in days.")]
 
@@ -69,19 +70,19 @@ def approve_destroy(
 
     Example: nsl keys approve-destroy KEY_ID --name ann --key ann.key --json > ann.approval
     """
-    from nsl.cli.portable import tenant_of
-    from nsl_client.governance import approve, destruction
+    from nsl_client.governance import destruction
 
     with explained(), connect(credentials) as client:
-        found = client.keys.get(key_of(client, key_id))
-        policy, until = client.keys.policy(found.id), expires_at or approvals_expire()
-        # an alias is the service's word for a key: the id is what is signed
-        typer.echo(f"it would destroy key {found.id} ({found.name}) {wait_days} days after it is asked for", err=True)
-        with signing():
-            owner = tenant or tenant_of(credentials)
-            statement = destruction(found, owner, policy, wait_days=wait_days, expires_at=until)
-            signature = approve(statement, secret_in(key))
-        show_record({"name": name, "signature": signature, "expires_at": until}, as_json=as_json)
+        by = Approving(name, key, expires_at or approvals_expire(), tenant or tenant_of(credentials))
+        statement = partial(destruction, wait_days=wait_days)
+        approve_change(
+            client,
+            key_id,
+            by,
+            lambda found: f"destroy key {found.id} ({found.name}) {wait_days} days after it is asked for",
+            statement,
+            as_json=as_json,
+        )
 
 
 def destruction_certificate(
@@ -100,18 +101,13 @@ def destruction_certificate(
 
     Example: nsl keys destruction-certificate KEY_ID --trust trust.json --out treasury.destroyed.json
     """
-    import msgspec
-
     from nsl_client.evidence import fresh_nonce
 
     nonce = fresh_nonce()
     with explained(), connect(credentials) as client:
         found = client.keys.destruction_certificate(key_of(client, key_id), nonce)
-    document = msgspec.json.encode(found)
-    if out is not None:
-        out.write_bytes(document)
     typer.echo(f"by the operator's word no backup holds it from {found.final_at:%Y-%m-%d %H:%M} UTC on", err=True)
-    judge(document, trust, nonce, None, as_json=as_json)
+    keep_and_judge(found, out, trust, nonce, as_json=as_json)
 
 
 COMMANDS: dict[str, Callable[..., None]] = {

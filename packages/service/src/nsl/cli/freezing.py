@@ -10,13 +10,13 @@ from nsl.cli.connection import AsJson, Credentials, KeyId, connect, key_of
 from nsl.cli.output import explained, show_record
 from nsl.cli.policy_changes import (
     ApproverName,
+    Approving,
     ExpiresAt,
     KeyFile,
     TenantId,
     approvals_expire,
     approvals_in,
-    secret_in,
-    signing,
+    approve_change,
 )
 
 
@@ -65,17 +65,18 @@ def approve_unfreeze(
     Example: nsl keys approve-unfreeze KEY_ID --name ann --key ann.key --json > ann.approval
     """
     from nsl.cli.portable import tenant_of
-    from nsl_client.governance import approve, unfreezing
+    from nsl_client.governance import unfreezing
 
     with explained(), connect(credentials) as client:
-        frozen = client.keys.get(key_of(client, key_id))
-        policy, until = client.keys.policy(frozen.id), expires_at or approvals_expire()
-        # an alias is the service's word for a key: the id is what is signed
-        typer.echo(f"it would unfreeze key {frozen.id} ({frozen.name}), frozen at {frozen.frozen_at}", err=True)
-        with signing():
-            statement = unfreezing(frozen, tenant or tenant_of(credentials), policy, expires_at=until)
-            signature = approve(statement, secret_in(key))
-        show_record({"name": name, "signature": signature, "expires_at": until}, as_json=as_json)
+        by = Approving(name, key, expires_at or approvals_expire(), tenant or tenant_of(credentials))
+        approve_change(
+            client,
+            key_id,
+            by,
+            lambda frozen: f"unfreeze key {frozen.id} ({frozen.name}), frozen at {frozen.frozen_at}",
+            unfreezing,
+            as_json=as_json,
+        )
 
 
 def freeze_all(credentials: Credentials = None, as_json: AsJson = False) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +17,8 @@ from nsl.kit.clock import unix_seconds
 from nsl_protocol.enclave.lifecycle import DAY_SECONDS
 
 if TYPE_CHECKING:
-    from nsl_client import KeyPolicy
+    from nsl_client import Client, Key, KeyPolicy
+    from nsl_protocol.policy.changing import Approvable
 
 ApproverName = Annotated[str, typer.Option(help="Your name among the policy's approvers.")]
 KeyFile = Annotated[Path, typer.Option(help="Your private key, as `nsl policy approver-key` wrote it.")]
@@ -138,6 +140,37 @@ COMMANDS: dict[str, Callable[..., None]] = {
 def _show_change(present: "KeyPolicy", document: dict[str, Any]) -> None:
     typer.echo(f"holds now, number {present.number}:\n{json.dumps(present.policy, indent=2)}", err=True)
     typer.echo(f"is to hold:\n{json.dumps(document, indent=2)}", err=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Approving:
+    """By whom a change of a key is approved, until when, and for which tenant."""
+
+    name: str
+    key: Path
+    expires_at: int
+    tenant: str
+
+
+def approve_change(
+    client: "Client",
+    key_id: str,
+    by: Approving,
+    told: "Callable[[Key], str]",
+    statement: "Callable[..., Approvable]",
+    *,
+    as_json: bool,
+) -> None:
+    """Sign a change of a key, once it is told what that would do; ``statement``: of ``nsl_client.governance``."""
+    from nsl_client.governance import approve
+
+    found = client.keys.get(key_of(client, key_id))
+    # an alias is the service's word for a key: the id is what is signed
+    typer.echo(f"it would {told(found)}", err=True)
+    with signing():
+        made = statement(found, by.tenant, client.keys.policy(found.id), expires_at=by.expires_at)
+        signature = approve(made, secret_in(by.key))
+    show_record({"name": by.name, "signature": signature, "expires_at": by.expires_at}, as_json=as_json)
 
 
 def approvals_expire() -> int:

@@ -144,17 +144,12 @@ def attestation(
 
     Example: nsl keys attestation KEY_ID --trust trust.json --out treasury.attestation.json
     """
-    import msgspec
-
     from nsl_client.evidence import fresh_nonce
 
     nonce = fresh_nonce()
     with explained(), connect(credentials) as client:
         found = client.keys.attestation(key_of(client, key_id), nonce)
-    document = msgspec.json.encode(found)
-    if out is not None:
-        out.write_bytes(document)
-    judge(document, trust, nonce, None, as_json=as_json)
+    keep_and_judge(found, out, trust, nonce, as_json=as_json)
 
 
 def verify_attestation(
@@ -171,7 +166,7 @@ def verify_attestation(
     """
     with explained():
         moment = None if at is None else int(at.replace(tzinfo=UTC).timestamp())
-        judge(_read(file), trust, None, moment, as_json=as_json)
+        _judge(_read(file), trust, None, moment, as_json=as_json)
 
 
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -198,7 +193,17 @@ def _written(secret: bytes, curve: str) -> str:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
-def judge(document: bytes, trust: Path | None, nonce: bytes | None, at: int | None, *, as_json: bool) -> None:
+def keep_and_judge(found: object, out: Path | None, trust: Path | None, nonce: bytes, *, as_json: bool) -> None:
+    """Write down what an enclave has answered, where it is to be kept, and verify it."""
+    import msgspec
+
+    document = msgspec.json.encode(found)
+    if out is not None:
+        out.write_bytes(document)
+    _judge(document, trust, nonce, None, as_json=as_json)
+
+
+def _judge(document: bytes, trust: Path | None, nonce: bytes | None, at: int | None, *, as_json: bool) -> None:
     from nsl_client.attestation import verify_key_attestation
     from nsl_protocol.attestation.keys import read_key_attestation
     from nsl_protocol.attestation.trust import PinnedTrust

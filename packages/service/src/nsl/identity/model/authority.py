@@ -47,7 +47,6 @@ class Scope(StrEnum):
     AUDIT_READ = "audit:read"
     HOLDS_ADMIN = "holds:admin"
     PRIVACY_ADMIN = "privacy:admin"
-    ACCESS_REVIEW = "access:review"
     TENANTS_ADMIN = "tenants:admin"
     PLATFORM_ADMIN = "platform:admin"
 
@@ -80,7 +79,7 @@ ROLE_SCOPES: Final[Mapping[str, frozenset[Scope]]] = {
     Role.TRADER: _READS | {Scope.TRANSACTIONS_CREATE, Scope.KEYS_FREEZE},
     Role.ANALYST: frozenset({Scope.TRANSACTIONS_READ, Scope.LEDGER_READ}),
     Role.OPERATOR: _READS | {Scope.USERS_READ, Scope.KEYS_FREEZE},
-    Role.AUDITOR: _READS | {Scope.USERS_READ, Scope.AUDIT_READ, Scope.ACCESS_REVIEW},
+    Role.AUDITOR: _READS | {Scope.USERS_READ, Scope.AUDIT_READ},
     # A client's scopes are its own.
     Role.SERVICE: frozenset(),
 }
