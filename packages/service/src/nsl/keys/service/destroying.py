@@ -18,6 +18,7 @@ from nsl_protocol.enclave.lifecycle import ChangeApproval, KeyChange, KeyState
 ADDRESSES_MAX: Final = 100
 #: a sentence names so many of those that hold something
 _NAMED_MAX: Final = 10
+_ACCEPTED: Final = "accept_balances (`nsl keys destroy --accept-balances`)"
 
 
 class Destroying:
@@ -73,9 +74,6 @@ class Destroying:
             addresses = [address, *(each.address for each in below.items)]
             found = await asyncio.gather(*(self._holdings.holdings(chain, each, contracts) for each in addresses))
             _insist_on_nothing(chain, addresses, found)
-
-
-_ACCEPTED: Final = "accept_balances (`nsl keys destroy --accept-balances`)"
 
 
 def _insist_on_nothing(chain: str, addresses: Sequence[str], found: Sequence[Sequence[str] | None]) -> None:
