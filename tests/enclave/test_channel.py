@@ -17,6 +17,7 @@ from msgspec.json import encode
 from msgspec.structs import replace
 
 from nsl.adapters.enclave import EnclaveClient, EnclaveDown, EnclaveRefused, EnclaveUntrusted, Identity, Trust, visit
+from nsl.adapters.enclave.ledgers import Replica
 from nsl.cli.custodian import CustodianKeys
 from nsl.cli.up.cluster import DevelopmentCluster
 from nsl.kit.clock import random_bytes
@@ -27,10 +28,10 @@ from nsl_protocol.attestation.verify import INTEL
 from nsl_protocol.cluster.enrolment import key_statement
 from nsl_protocol.cluster.manifest import Program, sign_off
 from nsl_protocol.enclave.membership import ApplyManifest, Enrol, Enrolled, GetQuote, KeyProof, ManifestApplied, Quoted
-from nsl_protocol.enclave.messages import Curve, Signature, SignOrder
+from nsl_protocol.enclave.messages import Curve, Refused, Signature, SignOrder
 from nsl_protocol.enclave.signable import SignMessage
 from nsl_protocol.enclave.wrapped import KeyName
-from nsl_protocol.policy.document import Policy
+from nsl_protocol.policy.document import Policy, Rate
 from tests.support.enclave import Enclave, command, enclave, measured, process
 from tests.support.tls import pem_files
 
@@ -247,6 +248,27 @@ async def test_with_three_replicas_any_two_may_hang(tmp_path: Path, survivor: in
             finally:
                 for pid in hung:
                     os.kill(pid, signal.SIGCONT)
+
+
+async def test_who_loses_its_lease_between_signing_and_counting_is_left_for_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with replicas(tmp_path) as (cluster, made):
+        await cluster.establish([each.address for each in made], made[0].register, may_found=True)
+        async with of_all(made) as client:
+            await leased(made, client)
+            key = await client.create_key(NAME, Curve.ED25519, Policy(rate=(Rate(60, 20),)))
+            lease, refusals = client._ledgers.lease, [Refused("NO_LEASE", "This replica has none.")]
+
+            async def refused_once(first: Replica, name: KeyName, wrapped: bytes) -> None:
+                if refusals:
+                    raise EnclaveRefused(refusals.pop())
+                await lease(first, name, wrapped)
+
+            monkeypatch.setattr(client._ledgers, "lease", refused_once)
+            order = SignOrder(NAME, key.wrapped, SignMessage(b"m"), uuid4().bytes)
+            assert isinstance((await client.sign([order]))[0], Signature)
+            assert not refusals
 
 
 async def test_a_replica_that_was_killed_joins_again_and_all_gone_are_recovered(tmp_path: Path) -> None:

@@ -263,13 +263,7 @@ class EnclaveClient:
     async def sign_token(self, kind: TokenKind, kid: str, wrapped: bytes, claims: bytes) -> str:
         """A JWT over these claims. Raises EnclaveRefused."""
         request = SignToken(kind, kid, wrapped, claims)
-        answer = await self._work(request)
-        for _ in range(_ATTEMPTS):
-            if not is_refused(answer, NOT_SHOWN):
-                break
-            await self._show(WrappedTokenKey(kid, wrapped))
-            answer = await self._work(request)
-        return expect(TokenSigned, answer).token
+        return expect(TokenSigned, await self._work_shown(WrappedTokenKey(kid, wrapped), request)).token
 
     async def seal(self, purpose: str, secret: bytes) -> bytes:
         """Encrypt a secret for one purpose."""
@@ -290,13 +284,7 @@ class EnclaveClient:
 
     async def sign_head(self, log: bytes) -> HeadSigned:
         """The head of the present edition. Raises EnclaveRefused."""
-        answer = await self._work(SignHead(log))
-        for _ in range(_ATTEMPTS):
-            if not is_refused(answer, NOT_SHOWN):
-                break
-            await self._show(WrappedLog(log))
-            answer = await self._work(SignHead(log))
-        return expect(HeadSigned, answer)
+        return expect(HeadSigned, await self._work_shown(WrappedLog(log), SignHead(log)))
 
     async def leaves_kept(self, following: Mapping[bytes, int]) -> tuple[list[LeavesKept], bool]:
         """What each replica keeps of its run, from the number on that is named; and whether all have answered."""
@@ -335,7 +323,9 @@ class EnclaveClient:
             else:
                 await self._lease(item)
         except EnclaveRefused as error:
-            return item, Refused(error.code, error.detail)
+            if error.code != NO_LEASE:
+                return item, Refused(error.code, error.detail)
+            await self._register.attend()  # it lost its lease since it was asked: one that has a lease is asked next
         return None
 
     async def _show(self, item: Item) -> None:
@@ -387,6 +377,16 @@ class EnclaveClient:
             await self._register.attend()
             answer = await self._links.call(request, patient=patient)
         raise NoMajority("No key enclave has a lease to sign, and too few answer to grant one; repeat the request.")
+
+    async def _work_shown(self, item: Item, request: Request) -> Answer:
+        """As ``_work``, after the replica has been shown what it works by."""
+        answer = await self._work(request)
+        for _ in range(_ATTEMPTS):
+            if not is_refused(answer, NOT_SHOWN):
+                break
+            await self._show(item)
+            answer = await self._work(request)
+        return answer
 
     def _insist_on_newest(self) -> None:
         if self._older is not None:
