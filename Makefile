@@ -7,6 +7,8 @@ UV := $(or $(shell command -v uv),.tools/bin/uv)
 RUN := $(UV) run
 STAMP := .venv/.installed
 ARGS ?=
+# Every test at once: two processes at least, each with servers and nodes of its own, and a file's tests in one of them.
+PARALLEL := -n $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 2 ? 2 : n > 4 ? 4 : n))) --dist loadfile --no-loadscope-reorder
 
 .PHONY: help
 help: ## this text
@@ -30,8 +32,8 @@ run: $(STAMP) ## install, start the whole layer and let the guided tour move rea
 	@$(RUN) nsl up --tour $(ARGS)
 
 .PHONY: test
-test: $(STAMP) ## every test, on real nodes and a real PostgreSQL
-	@$(RUN) pytest $(ARGS)
+test: $(STAMP) ## every test, on real nodes and a real PostgreSQL (ARGS="tests/enclave -x": those, one after the other)
+	@$(RUN) pytest $(or $(ARGS),$(PARALLEL))
 
 .PHONY: test-long
 test-long: $(STAMP) ## the tests that have a longer form, in that

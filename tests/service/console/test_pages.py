@@ -28,7 +28,7 @@ POLICY = {
 }
 OPEN_PAGES = ("login", "logout", "register", "verify-email", "reset-password", "invitation", "forgot-password")
 EVIL_NAME = "<script>alert(1)</script>\"'&"
-ID = str(uuid4())
+ID = "01920000-0000-7000-8000-000000000000"
 POSTS = [
     path.replace("{session_id:uuid}", ID).replace("{passkey_id:uuid}", ID)
     for handler in pages.HANDLERS

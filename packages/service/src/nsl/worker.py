@@ -16,7 +16,9 @@ from nsl.transactions.jobs import BATCH_MAX, BLOCKS_AT_ONCE_MAX, Pipeline
 from nsl.transactions.model import State
 
 # A step that took all it may is asked again at once. Else it waits this long, or until the step before it has made
-# work: what comes in meanwhile shares the next batch's round trips.
+# work: what comes in meanwhile shares the next batch's round trips. With nothing to do it waits twice as long each time,
+# up to this: an idle worker would keep database and nodes busy with questions.
+IDLE_SECONDS_MAX = 0.25
 NEW_WORK_SECONDS = 0.05
 RECOVERY_SECONDS = 1.0
 FOLLOW_SECONDS = 0.1
@@ -97,7 +99,7 @@ class Worker:
     ) -> None:
         """Ask a step again and again; a dependency that is down is tried ever more slowly."""
         wake = woken or asyncio.Event()
-        failures = 0
+        failures, idle_seconds = 0, pause_seconds
         while not self._stopping.is_set():
             wake.clear()
             try:
@@ -116,7 +118,8 @@ class Worker:
                 _log.exception("step failed", chain=chain, step=name)
             else:
                 failures = 0
-                wait = 0.0 if moved >= full else pause_seconds
+                idle_seconds = pause_seconds if moved else min(2 * idle_seconds, max(pause_seconds, IDLE_SECONDS_MAX))
+                wait = 0.0 if moved >= full else idle_seconds
                 if moved:
                     _seconds.labels(chain, name).observe(monotonic() - began)
                     _moved.labels(chain, name).inc(moved)
