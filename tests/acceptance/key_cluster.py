@@ -65,8 +65,13 @@ async def custodians(stack: Stack, *command: str) -> Any:
         ),
         "join": trusting,
     }  # fmt: skip
-    line = [NSL, "enclave", *command, *options[command[0]], "--json"]
-    environment = os.environ | stack.environment()
+    return await enclave(stack, *command, *options[command[0]])
+
+
+async def enclave(stack: Stack, *command: str) -> Any:
+    """`nsl enclave …`, as the platform's administrator."""
+    line = [NSL, "enclave", *command, "--json"]
+    environment = os.environ | stack.environment() | {"NSL_CREDENTIALS": str(stack.credentials)}
     done = await asyncio.to_thread(subprocess.run, line, env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

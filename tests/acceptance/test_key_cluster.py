@@ -18,10 +18,10 @@ from nsl.cli.rotation import hold
 from nsl.cli.up.postgres import OWNER
 from nsl.cli.up.stack import Stack, StackOptions
 from nsl.kit.db import Database
-from nsl_client import AsyncClient, Key, NslError
+from nsl_client import AsyncClient, Denied, Key, NslError
 from nsl_protocol.cluster.custody import Act
 from nsl_protocol.cluster.manifest import Program
-from tests.acceptance.key_cluster import REPLICAS, SECONDS_MAX, leased, signed
+from tests.acceptance.key_cluster import REPLICAS, SECONDS_MAX, enclave, leased, signed
 from tests.support.live import NSL
 
 WRAPPED_UNDER = """
@@ -119,6 +119,26 @@ def root(stack: Stack, act: str, *more: str) -> Any:
     done = subprocess.run(line, env=environment, check=False, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+async def test_the_whole_cluster_is_frozen_and_its_custodians_end_that(
+    stack: Stack, client: AsyncClient, tmp_path: Path
+) -> None:
+    await leased(stack)
+    key = await client.keys.create("k", "ed25519")
+    cluster = (await client.enclaves.cluster_freeze()).cluster
+    with pytest.raises(Denied, match="platform:admin"):
+        await client.enclaves.freeze_cluster(cluster)
+    assert await enclave(stack, "freeze", "--cluster", cluster)
+    with pytest.raises(NslError, match="CLUSTER_FROZEN"):
+        await client.keys.sign(key.id, "message", {"text": "m"})
+    request, approval = tmp_path / "unfreeze.json", tmp_path / "approval.json"
+    await enclave(stack, "request-unfreeze", "--out", str(request))
+    custodian = str(stack.cluster.directory / "custodian.json")
+    files = ("--custodian", custodian, "--manifest", str(stack.cluster.manifests), "--out", str(approval))
+    await enclave(stack, "approve-unfreeze", str(request), *files)
+    assert not (await enclave(stack, "unfreeze", "--approval", str(approval)))["frozen"]
+    assert (await signed(client, key))[0].signature
 
 
 async def test_the_root_is_replaced_while_signing_goes_on(stack: Stack, client: AsyncClient) -> None:

@@ -194,6 +194,9 @@ CALLS: dict[str, Call] = {
     "exportKey": Call({"key_id": lambda w: w.exportable_key()}, {"recipient": RECIPIENT}, own=True),
     "getKeyAttestation": Call({"key_id": lambda w: w.key()}, own=True),
     "verifyQuote": Call(body={"quote": "AAAA"}),
+    "getClusterFreeze": Call(),
+    "freezeCluster": Call(body={"cluster": "00" * 32}, reached=422),
+    "unfreezeCluster": Call(body={"freeze": {"epoch": 1, "number": 1, "at": 1}, "expires_at": 1, "approvals": {}}),
     "listEnclaves": Call(),
     "getEvidence": Call({"name": "kme"}, query="?nonce=" + "00" * 32),
     # the audit log

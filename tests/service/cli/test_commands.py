@@ -52,6 +52,8 @@ COMMANDS = [
     ("enclave", "list"), ("enclave", "evidence"), ("enclave", "status"), ("enclave", "custodian"),
     ("enclave", "client-key"), ("enclave", "bootstrap"), ("enclave", "join"), ("enclave", "recover"),
     ("enclave", "request"), ("enclave", "packages"), ("enclave", "register"), ("enclave", "proceed"),
+    ("enclave", "freeze"), ("enclave", "freeze-status"), ("enclave", "request-unfreeze"),
+    ("enclave", "approve-unfreeze"), ("enclave", "unfreeze"),
     ("enclave", "approve"), ("enclave", "root", "rotate"), ("enclave", "root", "retire"),
     ("enclave", "manifest", "sign"), ("enclave", "manifest", "apply"),
 ]  # fmt: skip

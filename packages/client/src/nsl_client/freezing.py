@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from urllib.parse import quote
 
+import msgspec
+
 from nsl_client.calls import Call
 from nsl_client.clock import fresh_key
-from nsl_client.model import Key, TenantFreeze
+from nsl_client.model import ClusterFreeze, FreezeName, Key, TenantFreeze
 
 
 def freeze_key(key_id: str, *, idempotency_key: str | None = None) -> Call[Key]:
@@ -44,3 +46,19 @@ def lift_freeze(tenant_id: str) -> Call[TenantFreeze]:
 def tenant_freeze() -> Call[TenantFreeze]:
     """Whether the tenant is frozen."""
     return Call("GET", "/v1/freeze", TenantFreeze)
+
+
+def cluster_freeze() -> Call[ClusterFreeze]:
+    """Whether the whole key cluster is frozen, and which one it is."""
+    return Call("GET", "/v1/cluster/freeze", ClusterFreeze)
+
+
+def freeze_cluster(cluster: str) -> Call[ClusterFreeze]:
+    """Stop every key of every tenant. Custodians alone end it. ``cluster``: the id that ``cluster_freeze`` says."""
+    return Call("POST", "/v1/cluster/freeze", ClusterFreeze, {"cluster": cluster}, repeats=True)
+
+
+def unfreeze_cluster(freeze: FreezeName, *, expires_at: int, approvals: Mapping[str, str]) -> Call[ClusterFreeze]:
+    """End that freeze. ``approvals``: signature (hex) by custodian, as `nsl enclave approve-unfreeze` makes them."""
+    body = {"freeze": msgspec.to_builtins(freeze), "expires_at": expires_at, "approvals": dict(approvals)}
+    return Call("POST", "/v1/cluster/unfreeze", ClusterFreeze, body, repeats=True)

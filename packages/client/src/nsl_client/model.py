@@ -275,6 +275,23 @@ class Health(msgspec.Struct, frozen=True):
     checks: dict[str, Check]
 
 
+class FreezeName(msgspec.Struct, frozen=True):
+    """Which freeze of the cluster: the head of the register before it, and when it was (Unix seconds)."""
+
+    epoch: int
+    number: int
+    at: int
+
+
+class ClusterFreeze(msgspec.Struct, frozen=True):
+    """``cluster``: its id in hex."""
+
+    cluster: str
+    frozen: bool
+    frozen_at: datetime | None = None
+    freeze: FreezeName | None = None
+
+
 class EnclaveInfo(msgspec.Struct, frozen=True):
     """One replica, as the layer sees it. ``status``: attested, refused or unreachable."""
 
@@ -287,6 +304,7 @@ class EnclaveInfo(msgspec.Struct, frozen=True):
     seal: str | None = None
     epoch: int | None = None
     manifest_version: int | None = None
+    frozen_at: datetime | None = None
     last_attested_at: datetime | None = None
     collateral_expires_at: datetime | None = None
     reasons: list[dict[str, str]] = []

@@ -104,6 +104,9 @@ class Ledger(_Resource):
 class Enclaves(_Resource):
     list = _method(calls.list_enclaves)
     evidence = _method(calls.get_evidence)
+    cluster_freeze = _method(freezing.cluster_freeze)
+    freeze_cluster = _method(freezing.freeze_cluster)
+    unfreeze_cluster = _method(freezing.unfreeze_cluster)
 
 
 class Audit(_Resource):
@@ -195,6 +198,9 @@ class AsyncLedger(_AsyncResource):
 class AsyncEnclaves(_AsyncResource):
     list = _async_method(calls.list_enclaves)
     evidence = _async_method(calls.get_evidence)
+    cluster_freeze = _async_method(freezing.cluster_freeze)
+    freeze_cluster = _async_method(freezing.freeze_cluster)
+    unfreeze_cluster = _async_method(freezing.unfreeze_cluster)
 
 
 class AsyncAudit(_AsyncResource):

@@ -13,7 +13,7 @@ from nsl.accounts.jobs import Outbox
 from nsl.accounts.ports import BreachedPasswords, Mailer
 from nsl.accounts.service import NoBreaches, Passwords, Registration, SecondFactors, Sessions, SigningIn, Wallets
 from nsl.adapters.breached_passwords import PwnedPasswords
-from nsl.adapters.enclave import EnclaveClient, Identity, PostgresRegister, Trust
+from nsl.adapters.enclave import ClusterStop, EnclaveClient, Identity, PostgresRegister, Trust
 from nsl.adapters.mail import FileMailer, SmtpMailer
 from nsl.adapters.neo_n3 import NeoN3
 from nsl.adapters.neo_x import NeoX
@@ -21,7 +21,7 @@ from nsl.adapters.networks import N3_NETWORKS, NEO_X_NETWORKS, PublicNetwork, ch
 from nsl.adapters.pccs import Pccs
 from nsl.adapters.redis import Redis, RedisAttempts, RedisBus, RedisLimiter, RedisSingleUse
 from nsl.adapters.witnesses import HttpWitness
-from nsl.attestation.service import Attestation, Enclaves
+from nsl.attestation.service import Attestation, ClusterStops, Enclaves
 from nsl.audit.service import STEP_FULL, Log, LogKeeper, Witnessing
 from nsl.compliance.jobs import LEAVES_AT_ONCE_MAX, Retention
 from nsl.compliance.service import Holds, People
@@ -138,6 +138,7 @@ async def api(settings: Settings) -> AsyncIterator[Application]:
             "transactions": Transactions(database, found, ledger, keys, addresses),
             "attestation": _attestation(settings),
             "enclaves": enclaves,
+            "cluster_stops": ClusterStops(database, ClusterStop(enclave.register, enclave.cluster)),
             "audit_log": Log(database),
             "health": Health(dependencies),
             "revocations": revocations,

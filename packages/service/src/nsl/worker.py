@@ -16,8 +16,8 @@ from nsl.transactions.jobs import BATCH_MAX, BLOCKS_AT_ONCE_MAX, Pipeline
 from nsl.transactions.model import State
 
 # A step that took all it may is asked again at once. Else it waits this long, or until the step before it has made
-# work: what comes in meanwhile shares the next batch's round trips. With nothing to do it waits twice as long each time,
-# up to this: an idle worker would keep database and nodes busy with questions.
+# work: what comes in meanwhile shares the next batch's round trips. With nothing to do it waits twice as long each
+# time, up to this: an idle worker would keep database and nodes busy with questions.
 IDLE_SECONDS_MAX = 0.25
 NEW_WORK_SECONDS = 0.05
 RECOVERY_SECONDS = 1.0

@@ -15,6 +15,7 @@ from nsl_enclave.kme.lifecycle import usable
 from nsl_enclave.kme.register import Register
 from nsl_enclave.kme.signing import given_out, private_half, secret_in
 from nsl_enclave.kme.statements import key_statement
+from nsl_enclave.kme.stopping import Stopping
 from nsl_enclave.kme.wrapping import KeySecret, Wrapping
 from nsl_protocol.attestation.binding import Purpose, report_data
 from nsl_protocol.attestation.keys import Origin
@@ -30,11 +31,14 @@ from nsl_protocol.policy.document import Policy, read_policy
 class Portable:
     """Of one replica, once it has the root."""
 
-    def __init__(self, cluster: Cluster, wrapping: Wrapping, register: Register, leaves: Leaves) -> None:
+    def __init__(
+        self, cluster: Cluster, wrapping: Wrapping, register: Register, stopping: Stopping, leaves: Leaves
+    ) -> None:
         self._cluster = cluster
         self._leaves = leaves
         self._wrapping = wrapping
         self._register = register
+        self._stopping = stopping
 
     def handlers(self) -> dict[type[Message], Callable[[Any], Answer]]:
         """By message."""
@@ -78,9 +82,11 @@ class Portable:
         """The private key, encrypted to one of those who were named when it was made.
 
         Raises:
-            Refusal: ``EXPORT_NOT_ALLOWED``, ``RECIPIENT_NOT_NAMED``, ``KEY_NOT_ACTIVE``; or as ``_present`` says.
+            Refusal: ``CLUSTER_FROZEN``, ``EXPORT_NOT_ALLOWED``, ``RECIPIENT_NOT_NAMED``, ``KEY_NOT_ACTIVE``; or as
+                ``_present`` says.
         """
         key, name = self._present(request), request.item.name
+        self._stopping.insist_on_none()
         if not key.recipients:
             raise Refusal(
                 "EXPORT_NOT_ALLOWED",

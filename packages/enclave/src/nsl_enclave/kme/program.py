@@ -23,6 +23,7 @@ from nsl_enclave.kme.macs import Macs
 from nsl_enclave.kme.portable import Portable
 from nsl_enclave.kme.register import Clock, Register
 from nsl_enclave.kme.state import Root
+from nsl_enclave.kme.stopping import Stopping
 from nsl_enclave.kme.symmetric import Symmetric
 from nsl_enclave.kme.tokens import Tokens
 from nsl_enclave.kme.windows import Windows
@@ -32,6 +33,8 @@ from nsl_protocol.cluster.manifest import Program
 from nsl_protocol.enclave.agreement import (
     Accept,
     AskLease,
+    ClusterFreeze,
+    ClusterThaw,
     Conclude,
     Enlistment,
     Entry,
@@ -208,7 +211,8 @@ class KeyManagement:
         }
         clock = Clock(cluster.steady, cluster.set_steady)
         self._register = Register(Macs(root), cluster.registered, cluster.keep, self._changed, clock, fresh=given)
-        self._handlers |= Portable(cluster, self._wrapping, self._register, leaves).handlers()
+        self._stopping = Stopping(self._register, lambda: cluster.constitution, cluster.now)
+        self._handlers |= Portable(cluster, self._wrapping, self._register, self._stopping, leaves).handlers()
         if Phase.READY not in NEXT[self._phase]:
             raise Violation(f"{self._phase} is not followed by {Phase.READY}")
         self._phase = Phase.READY
@@ -229,6 +233,7 @@ class KeyManagement:
             seal=self._cluster.seal_status,
             register=0 if self._register is None else self._register.head.number,
             lease_seconds=None if self._register is None else self._register.lease_seconds(),
+            frozen_at=None if self._register is None or (found := self._register.freeze) is None else found.at,
         )
 
     def _registered(self) -> Register:
@@ -259,7 +264,7 @@ class KeyManagement:
                 self._log.forget()
             case WrappedLedger():
                 self._windows.forget(entry.index)
-            case Enlistment():
+            case Enlistment() | ClusterFreeze() | ClusterThaw():
                 pass
 
     def _show(self, request: Show) -> Shown:
@@ -279,8 +284,14 @@ class KeyManagement:
 
     def _propose(self, request: Propose) -> Record:
         entry = request.entry
-        if isinstance(entry, Enlistment):
-            return self._registered().enlist(request.certificate, entry, self._cluster.constitution.present.replicas)
+        match entry:
+            case Enlistment():
+                members_max = self._cluster.constitution.present.replicas
+                return self._registered().enlist(request.certificate, entry, members_max)
+            case ClusterFreeze():
+                return self._stopping.freeze(request.certificate, entry)
+            case ClusterThaw():
+                return self._stopping.thaw(request.certificate, entry)
         if request.path is None:
             raise Refusal("PATH_WRONG", "A key is entered by its path.")
         return self._registered().propose(request.certificate, entry, self._opened(entry), request.path)
@@ -313,14 +324,17 @@ class KeyManagement:
 
     def _sign(self, request: Sign) -> Signed:
         self._registered().insist_on_lease()
+        self._stopping.insist_on_none()
         return Signed(tuple(map(self._keyring.sign, request.orders)))
 
     def _use(self, request: Use) -> Used:
         self._registered().insist_on_lease()
+        self._stopping.insist_on_none()
         return self._symmetric.use(request)
 
     def _lease_windows(self, request: LeaseWindows) -> LedgerMade:
         self._registered().insist_on_lease()
+        self._stopping.insist_on_none()
         self._keyring.insist_on_shown(request.name, request.wrapped)
         return self._windows.lease(request.name, request.ledger)
 

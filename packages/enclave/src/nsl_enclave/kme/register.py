@@ -29,9 +29,11 @@ from nsl_protocol.enclave.agreement import (
     AskLease,
     Candidate,
     Certificate,
+    Change,
     Conclude,
     Enlistment,
     Entry,
+    Freeze,
     GetHead,
     GrantLease,
     Head,
@@ -59,7 +61,8 @@ def first(macs: Macs, epoch: int) -> Registered:
 def alone(macs: Macs, epoch: int, former: Certificate) -> Registered:
     """The same register in a new epoch, of which this replica is the only member."""
     member = random_bytes(MEMBER_BYTES)
-    return Registered(member, macs.certify(Head(epoch, former.head.number + 1, former.head.root, (member,))))
+    head = replace(former.head, epoch=epoch, number=former.head.number + 1, members=(member,))
+    return Registered(member, macs.certify(head))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,12 @@ class Register:
         """Of the head."""
         return self._state.certificate
 
+    @property
+    def freeze(self) -> Freeze | None:
+        """The one that holds, or that was accepted here and may hold. An end to it has to hold first."""
+        accepted = self._state.accepted
+        return self.head.freeze or (None if accepted is None else accepted.head.freeze)
+
     def lease_seconds(self) -> int | None:
         """How long it may go on signing. None: it needs no lease, being the only member. 0: another epoch has begun."""
         if self._fenced:
@@ -179,7 +188,6 @@ class Register:
         Raises:
             Refusal: ``NOT_A_CANDIDATE``, or ``CLUSTER_FULL``.
         """
-        self.insist_on_newest(certificate)
         candidate, members = entry.candidate, self.head.members
         genuine = self._macs.holds("candidate", _candidate(candidate.member, candidate.epoch), candidate.mac)
         if not genuine or candidate.epoch != self.head.epoch or candidate.member in members:
@@ -189,8 +197,12 @@ class Register:
             raise Refusal("NOT_A_CANDIDATE", "Whose place it should take is no member.")
         if len(remaining) >= members_max:
             raise Refusal("CLUSTER_FULL", f"The manifest has {members_max} replicas: name the one that leaves.")
-        head = replace(self.head, number=self.head.number + 1, members=(*remaining, candidate.member))
-        return self._record(head, entry, None)
+        return self.change_head(certificate, entry, replace(self.head, members=(*remaining, candidate.member)))
+
+    def change_head(self, certificate: Certificate, entry: Change, head: Head) -> Record:
+        """The record of a change that enters nothing into the tree. Raises Refusal as ``insist_on_newest``."""
+        self.insist_on_newest(certificate)
+        return self._record(replace(head, number=self.head.number + 1), entry, None)
 
     def accept(self, request: Accept) -> Ack:
         """Take a record up; on return it is on the disk. The same once more gives the same answer.

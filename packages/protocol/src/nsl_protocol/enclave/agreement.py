@@ -20,6 +20,19 @@ MEMBERS_MAX = 7
 type Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 
 
+class Freeze(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """The emergency stop of the whole cluster.
+
+    Attributes:
+        epoch, number: of the head before it, so that no two are equal.
+        at: Unix seconds, by the clock of the enclave that proposed it.
+    """
+
+    epoch: Count
+    number: Count
+    at: Count
+
+
 class Head(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """The register at one moment.
 
@@ -28,12 +41,14 @@ class Head(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
         number: of the changes so far.
         root: of the tree.
         members: the replicas that agree; a majority of them makes the next head.
+        freeze: under which nothing is signed; None: there is none.
     """
 
     epoch: Count
     number: Count
     root: Bytes32
     members: Annotated[tuple[Id16, ...], Meta(min_length=1, max_length=MEMBERS_MAX)]
+    freeze: Freeze | None = None
 
     @property
     def digest(self) -> bytes:
@@ -78,14 +93,27 @@ class Enlistment(Message, frozen=True):
     leaves: Id16 | None
 
 
+class ClusterFreeze(Message, frozen=True):
+    """From here on no key signs, decrypts or goes out, at any replica. Whoever is enrolled may ask for it."""
+
+
+class ClusterThaw(Message, frozen=True):
+    """The end of a freeze: as many custodians as make a root have signed ``Act.UNFREEZE`` over ``thaw_digest``."""
+
+    freeze: Freeze
+    expires_at: Count
+    approvals: Annotated[dict[Name, Signature64], Meta(max_length=16)]
+
+
 type Item = WrappedKey | WrappedTokenKey | WrappedLog | WrappedLedger
-type Entry = Item | Enlistment
+type Change = Enlistment | ClusterFreeze | ClusterThaw
+type Entry = Item | Change
 
 
 class Record(Message, frozen=True):
     """A change that is proposed: the head that it makes, from which head, and by what. Written down before it is sent.
 
-    ``leaf``: what is entered into the tree; None for an enlistment.
+    ``leaf``: what is entered into the tree; None for a change of the head alone.
     """
 
     previous: Bytes32
@@ -178,7 +206,7 @@ class Show(Message, frozen=True):
 
 
 class Propose(Message, frozen=True):
-    """Make the record of a change. Nothing is changed yet. ``path``: to the entry's index; None for an enlistment."""
+    """Make the record of a change. Nothing is changed yet. ``path``: to an item's index; else None."""
 
     certificate: Certificate
     entry: Entry

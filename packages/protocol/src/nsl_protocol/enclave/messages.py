@@ -243,11 +243,9 @@ class Status(Message, frozen=True):
     """What a program says of itself; what it can prove is in its quotes.
 
     Attributes:
-        program: ``kme``.
         mode: of its platform, ``sim`` or ``hw``.
         measurement: hex.
         phase: ``starting`` until it has the root.
-        version: of the software.
         layers: of isolation, those that are active.
         cluster: the cluster's id; empty where there is none.
         epoch: of the cluster, from 1; it grows with every recovery, rotation and retirement.
@@ -256,6 +254,7 @@ class Status(Message, frozen=True):
         seal: ``none``, ``opened``, or ``lost``: there is one that does not open, so this replica must join again.
         register: the number of changes in its register of keys.
         lease_seconds: how long it may sign without the others; None: it needs no lease, or has no root.
+        frozen_at: Unix seconds, of the freeze of the whole cluster; None: there is none that it knows of.
     """
 
     program: str
@@ -271,6 +270,7 @@ class Status(Message, frozen=True):
     seal: str
     register: int
     lease_seconds: int | None
+    frozen_at: int | None = None
 
 
 class KeyCreated(Message, frozen=True):

@@ -1,7 +1,7 @@
 """Attestation over HTTP."""
 
 import base64
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
@@ -12,12 +12,13 @@ from msgspec import Meta, Struct
 
 from nsl.attestation.errors import CollateralUnreadable
 from nsl.attestation.model import Enclave, Question
-from nsl.attestation.service import Attestation, Enclaves
-from nsl.identity.model import Caller, Requires
+from nsl.attestation.service import Attestation, ClusterStops, Enclaves
+from nsl.identity.model import Caller, Requires, Scope
 from nsl.kit.errors import Malformed
 from nsl_protocol.attestation.policy import Policy
 from nsl_protocol.attestation.report import VerdictReport
 from nsl_protocol.attestation.verify import Collateral
+from nsl_protocol.enclave.agreement import ClusterThaw, Freeze
 from nsl_protocol.errors import CodecError
 
 type QuoteText = Annotated[
@@ -100,6 +101,7 @@ class EnclaveView(Struct, frozen=True):
     seal: str | None
     epoch: int | None
     manifest_version: int | None
+    frozen_at: datetime | None
     last_attested_at: datetime | None
     collateral_expires_at: datetime | None
     reasons: tuple[ReasonView, ...]
@@ -173,10 +175,98 @@ def _view(enclave: Enclave) -> EnclaveView:
         seal=enclave.seal,
         epoch=enclave.epoch,
         manifest_version=enclave.manifest_version,
+        frozen_at=enclave.frozen_at,
         last_attested_at=enclave.last_attested_at,
         collateral_expires_at=enclave.collateral_expires_at,
         reasons=tuple(ReasonView(each.code, each.detail) for each in enclave.reasons),
     )
 
 
-HANDLERS = (verify_quote, list_enclaves, get_evidence)
+# The emergency stop of them all -------------------------------------------------------------------------------------
+
+type Number = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+
+
+class FreezeCluster(Struct, frozen=True, forbid_unknown_fields=True):
+    """``cluster``: its id in hex, so that nobody stops another one than he means."""
+
+    cluster: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+
+
+class FreezeName(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which freeze: the head of the register before it, and when it was, in Unix seconds."""
+
+    epoch: Number
+    number: Number
+    at: Number
+
+
+class ThawCluster(Struct, frozen=True, forbid_unknown_fields=True):
+    """``approvals``: signature (hex) by custodian, all over the same freeze and ``expires_at`` (Unix seconds)."""
+
+    freeze: FreezeName
+    expires_at: Number
+    approvals: Annotated[dict[str, Annotated[str, Meta(pattern="^[0-9a-f]{128}$")]], Meta(max_length=16)]
+
+
+class ClusterFreezeView(Struct, frozen=True):
+    """``freeze``: the one that holds; custodians sign over it to end it."""
+
+    cluster: str
+    frozen: bool
+    frozen_at: datetime | None = None
+    freeze: FreezeName | None = None
+
+
+@post(
+    "/v1/cluster/freeze",
+    operation_id="freezeCluster",
+    summary="Stop every key of every tenant at once: nothing is signed, decrypted or exported until custodians end it",
+    tags=["attestation"],
+    status_code=200,
+)
+async def freeze_cluster(
+    caller: Annotated[Caller, Requires(Scope.PLATFORM_ADMIN)],
+    cluster_stops: NamedDependency[SkipValidation[ClusterStops]],
+    data: JSONBody[FreezeCluster],
+) -> ClusterFreezeView:
+    return _freeze(cluster_stops, await cluster_stops.freeze(caller, data.cluster))
+
+
+@post(
+    "/v1/cluster/unfreeze",
+    operation_id="unfreezeCluster",
+    summary="End a freeze of the cluster, with the approvals of as many custodians as make a root",
+    tags=["attestation"],
+    status_code=200,
+)
+async def unfreeze_cluster(
+    caller: Annotated[Caller, Requires(Scope.PLATFORM_ADMIN)],
+    cluster_stops: NamedDependency[SkipValidation[ClusterStops]],
+    data: JSONBody[ThawCluster],
+) -> ClusterFreezeView:
+    freeze = Freeze(data.freeze.epoch, data.freeze.number, data.freeze.at)
+    approvals = {name: bytes.fromhex(signature) for name, signature in data.approvals.items()}
+    return _freeze(cluster_stops, await cluster_stops.thaw(caller, ClusterThaw(freeze, data.expires_at, approvals)))
+
+
+@get(
+    "/v1/cluster/freeze",
+    operation_id="getClusterFreeze",
+    summary="Whether the whole cluster is frozen",
+    tags=["attestation"],
+)
+async def get_cluster_freeze(
+    caller: Annotated[Caller, Requires(None)], cluster_stops: NamedDependency[SkipValidation[ClusterStops]]
+) -> ClusterFreezeView:
+    return _freeze(cluster_stops, await cluster_stops.present())
+
+
+def _freeze(stops: ClusterStops, found: Freeze | None) -> ClusterFreezeView:
+    if found is None:
+        return ClusterFreezeView(stops.cluster, frozen=False)
+    name = FreezeName(found.epoch, found.number, found.at)
+    return ClusterFreezeView(stops.cluster, frozen=True, frozen_at=datetime.fromtimestamp(found.at, UTC), freeze=name)
+
+
+HANDLERS = (verify_quote, list_enclaves, get_evidence, freeze_cluster, unfreeze_cluster, get_cluster_freeze)

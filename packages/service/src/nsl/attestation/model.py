@@ -45,6 +45,7 @@ class Enclave:
         collateral_expires_at: until when its quotes can be verified with what is known of its platform.
         register: the change of the register of keys that it is at.
         lease_seconds: how long it may sign without the others; None: it needs no lease, or nothing is known of it.
+        frozen_at: when the whole cluster was frozen, as far as it knows; None: it is not.
         reasons: why it is refused.
     """
 
@@ -59,6 +60,7 @@ class Enclave:
     manifest_version: int | None = None
     register: int | None = None
     lease_seconds: int | None = None
+    frozen_at: datetime | None = None
     last_attested_at: datetime | None = None
     collateral_expires_at: datetime | None = None
     reasons: tuple[Reason, ...] = ()

@@ -7,6 +7,7 @@ from nsl_protocol.attestation.binding import Purpose
 from nsl_protocol.attestation.policy import Verdict
 from nsl_protocol.attestation.verify import Collateral
 from nsl_protocol.cluster.manifest import Program
+from nsl_protocol.enclave.agreement import ClusterThaw, Freeze
 from nsl_protocol.enclave.membership import Quoted
 from nsl_protocol.enclave.messages import Status
 
@@ -38,3 +39,20 @@ class Judge(Protocol):
     ) -> Verdict: ...
 
     async def collateral(self, quote: bytes, brought: bytes | None) -> Collateral: ...
+
+
+class StoppableCluster(Protocol):
+    """The key cluster as a whole. Raises EnclaveDown, NoMajority (Unavailable)."""
+
+    @property
+    def cluster(self) -> bytes:
+        """Its id."""
+
+    async def freeze(self) -> None:
+        """Let nothing be signed, decrypted or exported. Done twice, it is done once."""
+
+    async def thaw(self, order: ClusterThaw) -> None:
+        """End it. Raises EnclaveRefused (Denied): the custodians' approvals do not do."""
+
+    async def present(self) -> Freeze | None:
+        """The one that holds."""

@@ -61,6 +61,8 @@ def request(
 
     if act is Act.RECOVER:
         fail("A recovery takes no approvals: each custodian hands over his share with `nsl enclave recover`.")
+    if act is Act.UNFREEZE:
+        fail("A freeze is ended through the layer: `nsl enclave request-unfreeze` writes what custodians approve.")
 
     async def work() -> bytes:
         async with visiting(address, trust_in(manifests, root, pccs)) as replica:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nsl.cli import ceremonies
+from nsl.cli import ceremonies, stopping
 from nsl.cli.connection import AsJson, Credentials, connect
 from nsl.cli.enclave_connection import Addresses, Manifests, Root, anchors, not_there, run, visiting
 from nsl.cli.output import explained, fail, show_json, show_list, show_record
@@ -27,6 +27,11 @@ for command in (
     ceremonies.register,
     ceremonies.recover,
     ceremonies.proceed,
+    stopping.freeze,
+    stopping.freeze_status,
+    stopping.request_unfreeze,
+    stopping.approve_unfreeze,
+    stopping.unfreeze,
 ):
     app.command()(command)
 

@@ -98,8 +98,8 @@ class EnclaveClient:
         self._links = Links(addresses, Program.KME, trust, identity)
         replicas = [link.ask for link in self._links.replicas]
         self._older: DatabaseOlder | None = None
-        self._register = Register(register, replicas, lambda: trust.constitution().present)
-        self._ledgers = Ledgers(register, self._register, replicas)
+        self.register = Register(register, replicas, lambda: trust.constitution().present)
+        self._ledgers = Ledgers(register, self.register, replicas)
         self._trust = trust
 
     async def __aenter__(self) -> Self:
@@ -111,7 +111,7 @@ class EnclaveClient:
     @asynccontextmanager
     async def attending(self) -> AsyncIterator[None]:
         """See to the replicas while the block runs: members, leases, and what a crash has left half done."""
-        task = asyncio.create_task(attend_always(self._register, self._found_older))
+        task = asyncio.create_task(attend_always(self.register, self._found_older))
         try:
             yield
         finally:
@@ -121,7 +121,7 @@ class EnclaveClient:
 
     async def attend(self) -> None:
         """See to the replicas once. Raises EnclaveDown, NoMajority, DatabaseOlder."""
-        await self._register.attend()
+        await self.register.attend()
 
     async def check(self) -> None:
         """Raises EnclaveDown, EnclaveUntrusted, DatabaseOlder."""
@@ -155,13 +155,13 @@ class EnclaveClient:
     ) -> KeyCreated:
         """Make a key, and enter it into the register of keys; only its wrapped form is seen. Raises EnclaveRefused."""
         made = expect(KeyCreated, await self._work(CreateKey(name, curve, policy.canonical, tuple(recipients))))
-        await self._register.enter(WrappedKey(name, made.wrapped))
+        await self.register.enter(WrappedKey(name, made.wrapped))
         return made
 
     async def import_key(self, order: ImportKey) -> KeyCreated:
         """Hand a key in that is encrypted to the enclave, and enter it into the register. Raises EnclaveRefused."""
         made = expect(KeyCreated, await self._work(order))
-        await self._register.enter(WrappedKey(order.terms.name, made.wrapped))
+        await self.register.enter(WrappedKey(order.terms.name, made.wrapped))
         return made
 
     async def export_key(self, name: KeyName, wrapped: bytes, recipient: bytes) -> KeyExported:
@@ -207,7 +207,7 @@ class EnclaveClient:
         """Make an edition the present one; when it is already, that is well. Raises EnclaveRefused, RootReplaced."""
         self._insist_on_newest()
         try:
-            await self._register.enter(WrappedKey(name, wrapped))
+            await self.register.enter(WrappedKey(name, wrapped))
         except EnclaveRefused as refused:
             if refused.code == ROOT_UNKNOWN:
                 raise RootReplaced(refused.detail) from refused
@@ -257,7 +257,7 @@ class EnclaveClient:
     async def create_token_key(self, kid: str) -> TokenKeyCreated:
         """Make a key that signs tokens, and enter it into the register. Raises EnclaveRefused."""
         made = expect(TokenKeyCreated, await self._work(CreateTokenKey(kid), patient=True))
-        await self._register.enter(WrappedTokenKey(kid, made.wrapped))
+        await self.register.enter(WrappedTokenKey(kid, made.wrapped))
         return made
 
     async def sign_token(self, kind: TokenKind, kid: str, wrapped: bytes, claims: bytes) -> str:
@@ -280,7 +280,7 @@ class EnclaveClient:
     async def enter_log(self, log: bytes) -> None:
         """Make an edition of the log the present one; when it is already, that is well. Raises EnclaveRefused."""
         self._insist_on_newest()
-        await self._register.enter(WrappedLog(log))
+        await self.register.enter(WrappedLog(log))
 
     async def sign_head(self, log: bytes) -> HeadSigned:
         """The head of the present edition. Raises EnclaveRefused."""
@@ -325,12 +325,12 @@ class EnclaveClient:
         except EnclaveRefused as error:
             if error.code != NO_LEASE:
                 return item, Refused(error.code, error.detail)
-            await self._register.attend()  # it lost its lease since it was asked: one that has a lease is asked next
+            await self.register.attend()  # it lost its lease since it was asked: one that has a lease is asked next
         return None
 
     async def _show(self, item: Item) -> None:
         try:
-            await self._register.show(self._links.call_first, item)
+            await self.register.show(self._links.call_first, item)
         except EnclaveDown:
             # It is of an earlier epoch, or fell silent: another replica is asked next.
             self._links.leave_first()
@@ -348,13 +348,13 @@ class EnclaveClient:
         self._insist_on_newest()
         for _ in range(_ATTEMPTS):
             try:
-                return await self._register.ask_present(self._links.call, item, request, kind)
+                return await self.register.ask_present(self._links.call, item, request, kind)
             except EnclaveRefused as refused:
                 if refused.code == ROOT_UNKNOWN:
                     raise RootReplaced(refused.detail) from refused
                 if refused.code != NO_LEASE:
                     raise
-                await self._register.attend()
+                await self.register.attend()
             except EnclaveDown:
                 # It is of an earlier epoch, or none answers: another replica is asked next.
                 self._links.leave_first()
@@ -374,7 +374,7 @@ class EnclaveClient:
                 return answer
             if attempt > 0:
                 self._links.leave_first()
-            await self._register.attend()
+            await self.register.attend()
             answer = await self._links.call(request, patient=patient)
         raise NoMajority("No key enclave has a lease to sign, and too few answer to grant one; repeat the request.")
 

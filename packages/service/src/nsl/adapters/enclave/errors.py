@@ -24,6 +24,12 @@ class EnclaveRefused(Denied):
         self.code = refused.code
 
 
+class ClusterFrozen(Unavailable):
+    """Somebody has frozen the whole cluster. What was to be signed can be repeated when custodians have ended that."""
+
+    code = "CLUSTER_FROZEN"
+
+
 class NoMajority(Unavailable):
     """Too few replicas of the key cluster answer to agree on a change. Signing goes on within leases."""
 

@@ -21,8 +21,12 @@ from nsl_protocol.enclave.agreement import (
     Ask,
     AskLease,
     Certificate,
+    Change,
+    ClusterFreeze,
+    ClusterThaw,
     Conclude,
     Enlistment,
+    Freeze,
     GetHead,
     GrantLease,
     Head,
@@ -98,7 +102,7 @@ class Register:
             await self._settle_down(answer, attempt)
         raise NoMajority(_BUSY)
 
-    async def enter(self, entry: Item | Enlistment) -> None:
+    async def enter(self, entry: Item | Change) -> None:
         """Make a change hold; on return a majority has accepted it. Done twice, it is done once.
 
         Raises:
@@ -123,6 +127,15 @@ class Register:
                     await self._settle_down(record, refusals)
                     refusals += 1
         raise NoMajority(_BUSY)
+
+    async def freeze(self) -> Freeze | None:
+        """Of the whole cluster, by the newest head that a replica knows. Raises EnclaveDown."""
+        return max((each.certificate.head for each in await self._heads()), key=lambda head: head.order).freeze
+
+    async def tell(self) -> None:
+        """Let every replica that can be reached take up the newest head. Raises as ``attend``."""
+        await self._refreshed()
+        await self._leases()
 
     async def attend(self) -> None:
         """See to the replicas: finish what is under way, make candidates members, renew leases.
@@ -158,13 +171,15 @@ class Register:
         ends = left is not None and left < self._manifest().lease_seconds * _RENEWED_BELOW
         return ends or not shown.current or shown.certificate.head.epoch < epoch
 
-    async def _record(self, entry: Item | Enlistment) -> tuple[Answer | None, bool]:
+    async def _record(self, entry: Item | Change) -> tuple[Answer | None, bool]:
         """What is to be carried, and whether it is ours. None: there is no register to begin from, or it is held."""
         async with self._store.changing() as change:
             kept = change.kept
             if kept.pending is not None or kept.certificate is None or kept.held:
                 return kept.pending, False
-            path = None if isinstance(entry, Enlistment) else await change.path(entry.index)
+            path = (
+                None if isinstance(entry, Enlistment | ClusterFreeze | ClusterThaw) else await change.path(entry.index)
+            )
             answer = await self._first(Propose(kept.certificate, entry, path))
             if isinstance(answer, Record):
                 await change.propose(answer)

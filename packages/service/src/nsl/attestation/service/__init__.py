@@ -2,5 +2,6 @@
 
 from nsl.attestation.service.enclaves import Enclaves
 from nsl.attestation.service.quotes import Attestation
+from nsl.attestation.service.stopping import ClusterStops
 
-__all__ = ["Attestation", "Enclaves"]
+__all__ = ["Attestation", "ClusterStops", "Enclaves"]

@@ -33,6 +33,7 @@ _expires = Gauge("nsl_enclave_collateral_expiry_timestamp_seconds", "Until when 
 _manifest = Gauge("nsl_enclave_manifest_version", "The manifest that it goes by", _LABELS)
 _tcb = Gauge("nsl_enclave_tcb_up_to_date", "1 when the policy takes its platform's TCB status, else 0", _LABELS)
 _register = Gauge("nsl_enclave_register_number", "The change of the register of keys that it is at", _LABELS)
+_frozen = Gauge("nsl_enclave_frozen", "1 while it signs nothing because the whole cluster was frozen", _LABELS)
 _lease = Gauge("nsl_enclave_lease_seconds", "How long it may sign without the others; +Inf: it needs no lease", _LABELS)
 _log = structlog.get_logger("nsl.attestation")
 
@@ -130,6 +131,7 @@ class Enclaves:
             manifest_version=status.manifest_version,
             register=status.register,
             lease_seconds=status.lease_seconds,
+            frozen_at=None if status.frozen_at is None else datetime.fromtimestamp(status.frozen_at, UTC),
         )
 
 
@@ -163,3 +165,4 @@ def _measure(enclave: Enclave) -> None:
     if enclave.register is not None:
         _register.labels(*labels).set(enclave.register)
         _lease.labels(*labels).set(math.inf if enclave.lease_seconds is None else enclave.lease_seconds)
+        _frozen.labels(*labels).set(enclave.frozen_at is not None)
