@@ -7,11 +7,16 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.live import live  # noqa: F401 - a fixture for every folder of tests
 from tests.support.long import LONG
 
 OUTSIDE = "../shared"
+
+# How long an example takes says how busy the machine is; what speed we promise is measured in `bench`.
+settings.register_profile("nsl", deadline=None)
+settings.load_profile("nsl")
 
 # Temporary folders of this run alone: pytest closes the one that runs share to other users, again at each run, and
 # PostgreSQL is another user where tests run as root.

@@ -24,6 +24,7 @@ OF_THE_CLUSTER = {
     "program",
     "register",
     "state",
+    "stopping",
     "tokens",
 }
 #: by code, the test that provokes it where neither table does; it has to speak of the code

@@ -107,8 +107,9 @@ def _problems(
         found |= {401: "No valid access token, or no right proof", 403: "It is not allowed"}
     if has_path_parameter or changes:
         found |= {404: "There is no such thing, or it is not yours", 422: "Readable, but it cannot be done"}
+        found[409] = "It contradicts what is there"
     if changes:
-        found |= {409: "It contradicts what is there", 423: "It is locked"}
+        found[423] = "It is locked"
     if "data" in hints:
         found[413] = "The body is larger than 1 MiB"
     found |= {400: "The request cannot be read; `errors` names the fields", 503: "A dependency is down; try again"}
