@@ -194,6 +194,7 @@ CALLS: dict[str, Call] = {
     "exportKey": Call({"key_id": lambda w: w.exportable_key()}, {"recipient": RECIPIENT}, own=True),
     "getKeyAttestation": Call({"key_id": lambda w: w.key()}, own=True),
     "verifyQuote": Call(body={"quote": "AAAA"}),
+    "rotateKey": Call({"key_id": lambda w: w.secret_key("aes-256-gcm")}, own=True),
     "getClusterFreeze": Call(),
     "freezeCluster": Call(body={"cluster": "00" * 32}, reached=422),
     "unfreezeCluster": Call(body={"freeze": {"epoch": 1, "number": 1, "at": 1}, "expires_at": 1, "approvals": {}}),

@@ -53,7 +53,7 @@ COMMANDS = [
     ("enclave", "client-key"), ("enclave", "bootstrap"), ("enclave", "join"), ("enclave", "recover"),
     ("enclave", "request"), ("enclave", "packages"), ("enclave", "register"), ("enclave", "proceed"),
     ("enclave", "freeze"), ("enclave", "freeze-status"), ("enclave", "request-unfreeze"),
-    ("enclave", "approve-unfreeze"), ("enclave", "unfreeze"),
+    ("keys", "rotate"), ("enclave", "approve-unfreeze"), ("enclave", "unfreeze"),
     ("enclave", "approve"), ("enclave", "root", "rotate"), ("enclave", "root", "retire"),
     ("enclave", "manifest", "sign"), ("enclave", "manifest", "apply"),
 ]  # fmt: skip

@@ -146,6 +146,14 @@ def decrypts(user: User) -> httpx.Response:
     return user.api.post(f"/v1/keys/{key}/decrypt", json={"ciphertext": sealed, "context": "AA=="})
 
 
+def rotates(user: User) -> httpx.Response:
+    """Once more than there is room for."""
+    path = f"/v1/keys/{user.key({}, 'hmac-sha256')}/rotate"
+    for _ in range(32):
+        assert user.api.post(path).status_code == 200
+    return user.api.post(path)
+
+
 def large(number: int) -> dict[str, Any]:
     """Nearly as long as a policy may be."""
     rules = [{"allow": "message", "name": f"{number}-" + "x" * 60}]
@@ -274,6 +282,11 @@ CASES: dict[str, list[tuple[Provoke, int, str, tuple[str, ...]]]] = {
     "CIPHERTEXT_NOT_AUTHENTIC": [
         (decrypts, 422, "", ("this key with this context", "bring exactly what encrypt gave")),
     ],
+    "ROTATION_UNSUITABLE": [
+        (lambda user: user.api.post(f"/v1/keys/{user.key({})}/rotate"), 422, "",
+         ("Others know a key of", "make another key", "destroy this one")),
+    ],
+    "ROTATIONS_EXHAUSTED": [(rotates, 409, "", ("has had 33 secrets", "make another key"))],
     "EXPORT_NOT_ALLOWED": [(exports, 403, "", ("made without recipients", "make one that names them"))],
     "RECIPIENT_NOT_NAMED": [
         (lambda user: exports(user, OWNER), 403, "", (f"{THIEF} is none of the 1 recipients", "make another key")),

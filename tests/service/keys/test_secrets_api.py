@@ -47,6 +47,22 @@ def test_encrypt_decrypt_and_data_keys(api: httpx.Client) -> None:
     assert api.post(f"{path}/data-keys", json={"show": False}).json()["plaintext"] is None
 
 
+def test_a_rotated_key_opens_what_it_sealed_before(api: httpx.Client) -> None:
+    path = f"/v1/keys/{made(api, 'aes-256-gcm')}"
+    sealed = api.post(f"{path}/encrypt", json={"plaintext": text(b"secret")}).json()
+    assert sealed["key_version"] == 1
+    before = api.get(path).json()
+    rotated = api.post(f"{path}/rotate").json()
+    assert (rotated["version"], rotated["rotation_due"]) == (2, False)
+    assert rotated["public_key"] != before["public_key"]
+    opened = api.post(f"{path}/decrypt", json={"ciphertext": sealed["ciphertext"]}).json()
+    assert (b64decode(opened["plaintext"]), opened["key_version"]) == (b"secret", 1)
+    assert api.post(f"{path}/encrypt", json={"plaintext": ""}).json()["key_version"] == 2
+    once = {"Idempotency-Key": "rotate-once"}
+    assert [api.post(f"{path}/rotate", headers=once).json()["version"] for _ in range(2)] == [3, 3]
+    assert api.get("/v1/keys", params={"rotation_due": True}).json()["items"] == []
+
+
 def test_what_is_asked_of_the_wrong_key_says_what_it_can(api: httpx.Client) -> None:
     path = f"/v1/keys/{made(api, 'hmac-sha256')}"
     answer = api.post(f"{path}/encrypt", json={"plaintext": ""})

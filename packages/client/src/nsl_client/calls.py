@@ -185,11 +185,16 @@ def list_keys(
     tags: Sequence[str] = (),
     curve: Curve | None = None,
     state: str | None = None,
+    rotation_due: bool = False,
     limit: int | None = None,
     cursor: str | None = None,
 ) -> Call[Page[Key]]:
-    """A page of the tenant's keys. ``tags``: each ``name=value``, or ``name`` with any value; all of them fit."""
+    """A page of the tenant's keys. ``tags``: each ``name=value``, or ``name`` with any value; all of them fit.
+
+    ``rotation_due``: active ones alone that should have been rotated or replaced by now.
+    """
     query = without_none(alias=alias, tag=list(tags) or None, curve=curve, state=state, limit=limit, cursor=cursor)
+    query |= {"rotation_due": "true"} if rotation_due else {}
     return Call("GET", "/v1/keys", Page[Key], query=query)
 
 
@@ -219,6 +224,11 @@ def disable_key(key_id: str, *, idempotency_key: str | None = None) -> Call[Key]
 def enable_key(key_id: str, *, idempotency_key: str | None = None) -> Call[Key]:
     """Let a key sign again. A destruction that waits is undone by it."""
     return change_key(key_id, "enable", None, idempotency_key)
+
+
+def rotate_key(key_id: str, *, idempotency_key: str | None = None) -> Call[Key]:
+    """Let a secret key encrypt and authenticate by another secret. What it did before still opens and verifies."""
+    return change_key(key_id, "rotate", None, idempotency_key)
 
 
 def change_key(key_id: str, change: str, body: dict[str, Any] | None, idempotency_key: str | None) -> Call[Key]:

@@ -69,6 +69,7 @@ class Key(msgspec.Struct, frozen=True):
     """``public_key`` is compressed SEC1 (or 32 bytes of Ed25519) as hex; ``addresses`` by chain.
 
     ``state`` is active, disabled, destroying, frozen or destroyed; ``destroys_at``: of one that is destroying.
+    ``version`` of a secret key grows with each rotation. ``rotation_due``: it should have been rotated, or replaced.
     ``last_used_at``: it was used then, and last within the minute after it.
     ``origin`` is generated or imported. ``keys.attestation`` proves what is said of origin and export here.
     """
@@ -92,6 +93,7 @@ class Key(msgspec.Struct, frozen=True):
     tags: dict[str, str] = {}
     last_used_at: datetime | None = None
     frozen_at: datetime | None = None
+    rotation_due: bool = False
 
 
 class TenantFreeze(msgspec.Struct, frozen=True):

@@ -64,14 +64,18 @@ _KINDS: dict[type[PlainSignable], Kind] = {
 
 
 class OpenKey:
-    """A key that was opened: its secret, its private half and those below it, and what they may sign."""
+    """A key that was opened: its secret, its private half and those below it, and what they may sign.
 
-    __slots__ = ("_below", "policy", "policy_by_kind", "policy_hash", "private", "secret")
+    ``secrets``: all versions of the secret, from 1 on; the last one is ``secret``.
+    """
+
+    __slots__ = ("_below", "policy", "policy_by_kind", "policy_hash", "private", "secret", "secrets")
 
     def __init__(self, key: KeySecret) -> None:
         policy, secret = policy_in(key.policy), lifecycle.usable(key)
         self.private = private_half(key.curve, secret)
         self.secret = secret
+        self.secrets = key.secrets
         self._below: Below | None = None
         self.policy = policy
         self.policy_hash = policy.hash
@@ -128,9 +132,15 @@ class Keyring:
         changed = lifecycle.changed(present.secret, request.change, request.wait_seconds, int(self._now()))
         if request.change in (KeyChange.UNFREEZE, KeyChange.DESTROY_LATER):
             self._approvals.insist_on_change(request, present.secret)
+        public_key = b""
+        if request.change is KeyChange.ROTATE:
+            changed = lifecycle.rotated(changed, new_secret(changed.curve))
+            public_key = _private(changed).public_key
         wrapped = self._wrapping.wrap_key(request.name, changed, replaces=present.edition)
         leaf = self._leaves.made(_act(request.change, changed.state), request.name, wrapped)
-        return KeyChanged(wrapped, changed.state, changed.destroys_at, leaf, changed.frozen_at)
+        return KeyChanged(
+            wrapped, changed.state, changed.destroys_at, leaf, changed.frozen_at, changed.version, public_key
+        )
 
     def sign(self, order: SignOrder) -> Signature | Refused:
         """The signature, or why not. Asked once more under the same id, it is the same signature with the same leaf."""
@@ -271,7 +281,8 @@ def _insist_on_same(before: _Answered, order: SignOrder, request: bytes) -> Sign
 
 
 def _act(change: KeyChange, state: KeyState) -> str:
-    return "key.unfrozen" if change is KeyChange.UNFREEZE else f"key.{state}"
+    named = {KeyChange.UNFREEZE: "key.unfrozen", KeyChange.ROTATE: "key.rotated"}
+    return named.get(change, f"key.{state}")
 
 
 def _too_much(policy: Policy, lacking: Lacking) -> Objection:

@@ -3,6 +3,7 @@
     active ──disable──▶ disabled ──enable──▶ active
     active | disabled ──destroy_later──▶ destroying ──destroy, after the wait──▶ destroyed
     destroying ──enable | disable──▶ active | disabled
+    active ──rotate──▶ active, for a secret key
     active | disabled | destroying ──freeze──▶ frozen ──unfreeze──▶ active, or disabled where it did not sign before
 
 Nothing leads out of destroyed: that edition has no secret any more, and the register knows it to be the present one,
@@ -14,8 +15,8 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from nsl_enclave.kernel.errors import Refusal
-from nsl_enclave.kme.signing import private_half
-from nsl_enclave.kme.wrapping import KeySecret
+from nsl_enclave.kme.signing import SECRET_CURVES, private_half
+from nsl_enclave.kme.wrapping import EARLIER_MAX, KeySecret
 from nsl_protocol.enclave.lifecycle import WAIT_SECONDS_MIN, KeyChange, KeyState, inactive
 
 TRANSITIONS: Mapping[tuple[KeyState, KeyChange], KeyState] = {
@@ -30,6 +31,7 @@ TRANSITIONS: Mapping[tuple[KeyState, KeyChange], KeyState] = {
     (KeyState.DISABLED, KeyChange.FREEZE): KeyState.FROZEN,
     (KeyState.DESTROYING, KeyChange.FREEZE): KeyState.FROZEN,
     (KeyState.FROZEN, KeyChange.UNFREEZE): KeyState.ACTIVE,
+    (KeyState.ACTIVE, KeyChange.ROTATE): KeyState.ACTIVE,
 }
 
 
@@ -58,7 +60,9 @@ def changed(key: KeySecret, change: KeyChange, wait_seconds: int, now: int) -> K
         )
     if state is KeyState.DESTROYED and key.secret is not None:
         public_key = private_half(key.curve, key.secret).public_key
-        return replace(key, secret=None, state=state, destroys_at=0, public_key=public_key, destroyed_at=now)
+        return replace(
+            key, secret=None, earlier=(), state=state, destroys_at=0, public_key=public_key, destroyed_at=now
+        )
     if change is KeyChange.UNFREEZE and key.disabled:
         state = KeyState.DISABLED
     freezes = change is KeyChange.FREEZE
@@ -69,6 +73,26 @@ def changed(key: KeySecret, change: KeyChange, wait_seconds: int, now: int) -> K
         state=state,
         destroys_at=now + wait_seconds if state is KeyState.DESTROYING else 0,
     )
+
+
+def rotated(key: KeySecret, fresh: bytes) -> KeySecret:
+    """The key with another secret in the place of its own, which is kept for what it was used for.
+
+    Raises:
+        Refusal: ``ROTATION_UNSUITABLE``: others know it by its public key; ``ROTATIONS_EXHAUSTED``.
+    """
+    if key.curve not in SECRET_CURVES or key.secret is None:
+        raise Refusal(
+            "ROTATION_UNSUITABLE",
+            f"Others know a key of {key.curve} by its public key or address, so it is not rotated: make another key, "
+            "move what its addresses hold, let whoever verifies know, and destroy this one.",
+        )
+    if len(key.earlier) >= EARLIER_MAX:
+        raise Refusal(
+            "ROTATIONS_EXHAUSTED",
+            f"The key has had {EARLIER_MAX + 1} secrets, and no more fit: make another key, and encrypt anew by it.",
+        )
+    return replace(key, secret=fresh, version=key.version + 1, earlier=(*key.earlier, key.secret))
 
 
 def usable(key: KeySecret) -> bytes:

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 
 from cryptography.exceptions import InvalidTag
 
@@ -30,6 +31,7 @@ from nsl_protocol.enclave.wrapped import KeyName
 from nsl_protocol.errors import CodecError
 from nsl_protocol.policy.document import Kind
 
+_VERSION_BYTES = 4
 _KINDS: dict[type[Task], Kind] = {
     Encrypt: Kind.ENCRYPT,
     Decrypt: Kind.DECRYPT,
@@ -63,7 +65,7 @@ class Symmetric:
         if isinstance(admitted, Refused):
             return admitted
         try:
-            value, data_key = _done(order.name, admitted.secret, order.what)
+            value, data_key = _done(order.name, admitted.secrets, order.what)
         except Refusal as refusal:
             leaf = self._leaves.refused(order, order.id, refusal.code, policy=admitted.policy_hash)
             return Refused(refusal.code, refusal.reason, leaf)
@@ -72,34 +74,38 @@ class Symmetric:
         return Product(value, data_key, leaf)
 
 
-def _done(name: KeyName, secret: bytes, what: Task) -> tuple[bytes, bytes | None]:
+def _done(name: KeyName, secrets: Sequence[bytes], what: Task) -> tuple[bytes, bytes | None]:
+    """``secrets``: by version, from 1 on."""
     match what:
         case Encrypt():
-            return _encrypted(name, secret, what.plaintext, what.context), None
+            return _encrypted(name, secrets, what.plaintext, what.context), None
         case Decrypt():
-            return _decrypted(name, secret, what), None
+            return _decrypted(name, secrets, what), None
         case GenerateDataKey():
             made = random_bytes(DATA_KEY_BYTES)
-            return _encrypted(name, secret, made, what.context), made if what.shown else None
+            return _encrypted(name, secrets, made, what.context), made if what.shown else None
         case Authenticate():
-            return hmac.digest(secret, what.data, hashlib.sha256), None
+            return hmac.digest(secrets[-1], what.data, hashlib.sha256), None
         case CheckMac():
-            holds = hmac.compare_digest(hmac.digest(secret, what.data, hashlib.sha256), what.mac)
-            return bytes((holds,)), None
+            # Each is looked at, so that the time does not tell by which version it was made.
+            held = [hmac.compare_digest(hmac.digest(each, what.data, hashlib.sha256), what.mac) for each in secrets]
+            return bytes((any(held),)), None
 
 
-def _encrypted(name: KeyName, secret: bytes, plaintext: bytes, context: bytes) -> bytes:
-    nonce = random_bytes(NONCE_BYTES)
-    return FORMAT + name.version.to_bytes(4) + nonce + xaes.encrypt(secret, nonce, plaintext, _about(name, context))
+def _encrypted(name: KeyName, secrets: Sequence[bytes], plaintext: bytes, context: bytes) -> bytes:
+    version, nonce = len(secrets), random_bytes(NONCE_BYTES)
+    sealed = xaes.encrypt(secrets[-1], nonce, plaintext, _about(name, version, context))
+    return FORMAT + version.to_bytes(_VERSION_BYTES) + nonce + sealed
 
 
-def _decrypted(name: KeyName, secret: bytes, what: Decrypt) -> bytes:
+def _decrypted(name: KeyName, secrets: Sequence[bytes], what: Decrypt) -> bytes:
     """Raises Refusal: ``CIPHERTEXT_NOT_AUTHENTIC``."""
-    begin = len(FORMAT) + 4
+    begin = len(FORMAT) + _VERSION_BYTES
     nonce, ciphertext = what.ciphertext[begin : begin + NONCE_BYTES], what.ciphertext[begin + NONCE_BYTES :]
     try:
-        if version_of(what.ciphertext) == name.version:
-            return xaes.decrypt(secret, nonce, ciphertext, _about(name, what.context))
+        version = version_of(what.ciphertext)
+        if 0 < version <= len(secrets):
+            return xaes.decrypt(secrets[version - 1], nonce, ciphertext, _about(name, version, what.context))
     except (CodecError, InvalidTag):
         pass
     raise Refusal(
@@ -109,5 +115,5 @@ def _decrypted(name: KeyName, secret: bytes, what: Decrypt) -> bytes:
     )
 
 
-def _about(name: KeyName, context: bytes) -> bytes:
-    return name.about + context
+def _about(name: KeyName, version: int, context: bytes) -> bytes:
+    return KeyName(name.tenant, name.key, version).about + context

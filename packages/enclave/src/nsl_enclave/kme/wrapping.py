@@ -33,6 +33,9 @@ from nsl_protocol.enclave.wrapped import (
 )
 
 RSA_SECRET_BYTES = 384
+SECRET_BYTES = 32
+#: with the longest policy there is room for so many in a blob; at 90 days each, eight years
+EARLIER_MAX = 32
 
 _FORMAT = b"\x03"
 _GENERATION_BYTES = 4
@@ -42,6 +45,9 @@ _TOKENS, _SECRETS, _LOG = b"tokens", b"secrets", b"log"
 EDITION_BYTES = 16
 #: what the first edition of a key takes the place of
 NOTHING = bytes(EDITION_BYTES)
+
+
+type SecretBytes = Annotated[bytes, Meta(min_length=SECRET_BYTES, max_length=SECRET_BYTES)]
 
 
 class KeySecret(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -56,6 +62,7 @@ class KeySecret(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fie
         policy_number: from 1; each change of the policy counts on.
         frozen_at: enclave time of its latest freeze, Unix seconds; later with each.
         disabled: a frozen key does not sign when it is unfrozen, either: it did not before.
+        version: of the secret; ``earlier``: those that it had before, from version 1 on.
         public_key: of a tombstone, that the key had; ``destroyed_at``: when it was destroyed, enclave time.
         following: the policy that waits to hold; empty: none does. ``following_at``: from when it may, Unix seconds.
     """
@@ -74,6 +81,13 @@ class KeySecret(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fie
     disabled: bool = False
     public_key: bytes = b""
     destroyed_at: int = 0
+    version: int = 1
+    earlier: Annotated[tuple[SecretBytes, ...], Meta(max_length=EARLIER_MAX)] = ()
+
+    @property
+    def secrets(self) -> tuple[bytes, ...]:
+        """All versions that there are, from 1 on. None in a tombstone."""
+        return () if self.secret is None else (*self.earlier, self.secret)
 
 
 @dataclass(frozen=True, slots=True)

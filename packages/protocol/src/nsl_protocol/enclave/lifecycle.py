@@ -46,6 +46,7 @@ class KeyChange(StrEnum):
     DESTROY = "destroy"  # after the wait
     FREEZE = "freeze"
     UNFREEZE = "unfreeze"  # by approvers, where the policy names some
+    ROTATE = "rotate"  # another secret in the place of a secret key's, which is kept for what it was used for
 
 
 class ChangeApproval(Message, frozen=True):
@@ -74,7 +75,8 @@ class ChangeKey(Message, frozen=True):
 class KeyChanged(Message, frozen=True):
     """The next edition. ``destroys_at``: the earliest enclave time of its destruction, Unix seconds; 0: none is set.
 
-    ``frozen_at``: of a frozen key, enclave time, Unix seconds.
+    ``frozen_at``: of a frozen key, enclave time, Unix seconds. ``version``: of the secret. ``public_key``: as in
+    ``KeyCreated``, of a rotated key; empty: it is what it was.
     """
 
     wrapped: bytes
@@ -82,3 +84,5 @@ class KeyChanged(Message, frozen=True):
     destroys_at: int
     leaf: MarkedLeaf
     frozen_at: int = 0
+    version: int = 1
+    public_key: bytes = b""

@@ -1,7 +1,8 @@
 """Messages by which a host lets secret keys encrypt, decrypt and authenticate.
 
-A ciphertext is 1 byte format, 4 bytes version of the key, 24 bytes nonce, and the ciphertext with its tag by
-XAES-256-GCM (C2SP). Tenant, key and version are associated data beside the caller's own.
+A ciphertext is 1 byte format, 4 bytes version of the secret, 24 bytes nonce, and the ciphertext with its tag by
+XAES-256-GCM (C2SP). Tenant, key and version are associated data beside the caller's own. A key that was rotated
+encrypts and authenticates by its latest secret, and decrypts and checks by all that it has had.
 """
 
 from typing import Annotated
@@ -52,7 +53,7 @@ class Authenticate(Message, frozen=True):
 
 
 class CheckMac(Message, frozen=True):
-    """Whether that is the data's HMAC; compared in constant time."""
+    """Whether that is the data's HMAC by any version of the secret; compared in constant time."""
 
     data: Plaintext
     mac: Annotated[bytes, Meta(min_length=MAC_BYTES, max_length=MAC_BYTES)]
@@ -91,7 +92,7 @@ class Product(Message, frozen=True):
 
 
 def version_of(ciphertext: bytes) -> int:
-    """Of the key that it is under. Raises CodecError: it is no ciphertext of ours."""
+    """Of the secret that it is under. Raises CodecError: it is no ciphertext of ours."""
     if not ciphertext.startswith(FORMAT) or len(ciphertext) < OVERHEAD_BYTES:
         raise CodecError("is not what encrypt gave: bring it whole, as base64", field="ciphertext")
     return int.from_bytes(ciphertext[1:5])

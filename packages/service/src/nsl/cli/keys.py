@@ -88,6 +88,9 @@ def list_(
     ] = None,
     curve: Annotated[CurveOption | None, typer.Option(help="Of this curve.")] = None,
     state: Annotated[StateOption | None, typer.Option(help="In this state.")] = None,
+    rotation_due: Annotated[
+        bool, typer.Option("--rotation-due", help="Active ones that should have been rotated or replaced by now.")
+    ] = False,
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
@@ -100,7 +103,8 @@ def list_(
             each: each for each in ("id", "alias", "name", "curve", "state", "addresses", "tags", "last_used_at")
         }
         only = {"alias": alias, "tags": tag or (), "curve": curve and curve.value, "state": state and state.value}
-        show_list(list(client.every(client.keys.list, **only)), columns, as_json=as_json)
+        found = client.every(client.keys.list, rotation_due=rotation_due, **only)
+        show_list(list(found), columns, as_json=as_json)
 
 
 @app.command()
@@ -238,6 +242,19 @@ def evaluate(
         found = client.keys.evaluate(key_of(client, key_id), kind.value, payload_of(kind, payload), network=network)
         show_record(found, as_json=as_json)
     raise typer.Exit(0 if found.allowed else 1)
+
+
+@app.command()
+def rotate(key_id: KeyId, credentials: Credentials = None, as_json: AsJson = False) -> None:
+    """Let a secret key encrypt and authenticate by another secret. What it did before still opens and verifies.
+
+    The layer does so by itself when the key's `rotates_at` comes. A key that signs is not rotated: others know it by
+    its public key or address, so make another one, move what its addresses hold, and destroy it.
+
+    Example: nsl keys rotate KEY_ID
+    """
+    with explained(), connect(credentials) as client:
+        show_record(client.keys.rotate(key_of(client, key_id)), as_json=as_json)
 
 
 @app.command()

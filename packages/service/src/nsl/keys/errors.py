@@ -18,6 +18,8 @@ UsageUnsuitable     422  a key of this curve is not for that
 PolicyFixed         409  the key's policy names nobody who may change it
 TooFewApprovals     403  fewer have signed this change than the policy asks for
 ApprovalsExpired    422  too late, or for too long
+RotationUnsuitable  422  others know the key by its public key or address
+RotationsExhausted  409  the key has had as many secrets as it can have
 PoliciesTooLong     422  the policy that holds and the one that waits do not fit together
 NoPolicyWaits       409  nothing to withdraw
 PolicyWaits         409  its time has not come
@@ -110,6 +112,14 @@ class TooFewApprovals(Denied):
 
 class ApprovalsExpired(Unprocessable):
     code = "APPROVALS_EXPIRED"
+
+
+class RotationUnsuitable(Unprocessable):
+    code = "ROTATION_UNSUITABLE"
+
+
+class RotationsExhausted(Conflict):
+    code = "ROTATIONS_EXHAUSTED"
 
 
 class PoliciesTooLong(Unprocessable):

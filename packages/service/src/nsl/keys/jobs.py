@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID
 
 import structlog
+from prometheus_client import Gauge
 
 from nsl.keys import store
 from nsl.keys.service import Governing, Lifecycle
@@ -22,6 +23,7 @@ REFUSED_SECONDS: Final = 60.0
 #: who destroys, in the record
 WORKER: Final = "worker"
 
+_rotations_due = Gauge("nsl_keys_rotation_due", "Keys past their time that people have to replace by other ones.")
 _log = structlog.get_logger("nsl.keys")
 
 
@@ -35,7 +37,7 @@ class KeyLives:
         self._refused: dict[UUID, float] = {}
 
     async def step(self) -> int:
-        """Carry on, freeze, destroy, let policies hold that have waited; how many.
+        """Carry on, freeze, destroy, rotate, let policies hold that have waited; how many.
 
         A key whose change is refused holds no other up, and is tried later.
         """
@@ -46,6 +48,8 @@ class KeyLives:
             due = await store.due(connection, now(), but, KEYS_AT_ONCE_MAX)
             frozen = await freezes.to_freeze(connection, but, KEYS_AT_ONCE_MAX)
             policies = await store.policies_due(connection, now(), but, KEYS_AT_ONCE_MAX)
+            to_rotate = await store.to_rotate(connection, now(), but, KEYS_AT_ONCE_MAX)
+            _rotations_due.set(await store.rotations_due(connection, now()))
         done = 0
         for tenant, key in left:
             done += await self._done(key, self._lifecycle.carry(tenant, key))
@@ -53,6 +57,8 @@ class KeyLives:
             done += await self._done(key, self._lifecycle.change(tenant, WORKER, key, KeyChange.FREEZE))
         for tenant, key in due:
             done += await self._done(key, self._lifecycle.change(tenant, WORKER, key, KeyChange.DESTROY))
+        for tenant, key in to_rotate:
+            done += await self._done(key, self._lifecycle.change(tenant, WORKER, key, KeyChange.ROTATE, when_due=True))
         for tenant, key in policies:
             done += await self._done(key, self._governing.take_due(tenant, key, WORKER))
         return done

@@ -19,6 +19,8 @@ from nsl_protocol.n3.verification import account
 from nsl_protocol.policy.document import Kind, Policy
 
 ROTATION_DAYS: Final = 90
+#: keys that nobody knows by an address or a public key
+ROTATED_CURVES: Final = frozenset({Curve.AES_256_GCM, Curve.HMAC_SHA256})
 
 
 class Usage(StrEnum):
@@ -91,6 +93,7 @@ class Key:
     ``recipients``: X25519 public keys that it may be exported to.
     ``last_used_at``: it did something then, and nothing more than a minute later; None: it never did anything.
     ``frozen_at``: of a frozen one, by the enclave's time.
+    ``secret_version``: of a secret key; each rotation counts on.
     """
 
     id: UUID
@@ -111,6 +114,12 @@ class Key:
     recipients: tuple[bytes, ...] = ()
     last_used_at: datetime | None = None
     frozen_at: datetime | None = None
+    secret_version: int = 1
+
+    @property
+    def rotated(self) -> bool:
+        """Whether it gets another secret by itself when its time comes; others are replaced by people."""
+        return self.curve in ROTATED_CURVES
 
     @property
     def policy(self) -> Policy:
@@ -120,13 +129,17 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class KeyFilter:
-    """Which keys are listed; None and empty: all. ``tags``: with these values; ``tagged``: with any value."""
+    """Which keys are listed; None and empty: all. ``tags``: with these values; ``tagged``: with any value.
+
+    ``rotation_due_at``: active ones that should have been rotated or replaced by then.
+    """
 
     alias: str | None = None
     curve: Curve | None = None
     state: KeyState | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     tagged: Sequence[str] = ()
+    rotation_due_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ WHERE k.tenant_id = %(tenant_id)s AND (%(after)s::uuid IS NULL OR k.id > %(after
     AND (%(alias)s::text IS NULL OR k.alias = %(alias)s)
     AND (%(curve)s::text IS NULL OR k.curve = %(curve)s)
     AND (%(state)s::text IS NULL OR k.state = %(state)s)
+    AND (%(due_at)s::timestamptz IS NULL OR (k.state = 'active' AND k.rotates_at <= %(due_at)s))
     AND k.tags @> %(tags)s AND k.tags ?& %(tagged)s
 ORDER BY k.id
 LIMIT %(limit)s
@@ -73,12 +74,12 @@ SELECT id FROM keys WHERE id = %(id)s FOR NO KEY UPDATE
 -- name: insert_change
 INSERT INTO key_changes (
     id, key_id, version, tenant_id, wrapped, state, destroys_at, changed_by, changed_at, act, policy, policy_hash,
-    policy_number, next_policy, next_policy_at, frozen_at
+    policy_number, next_policy, next_policy_at, frozen_at, secret_version, public_key
 )
 VALUES (
     %(id)s, %(key_id)s, %(version)s, %(tenant_id)s, %(wrapped)s, %(state)s, %(destroys_at)s, %(changed_by)s,
     %(changed_at)s, %(act)s, %(policy)s, %(policy_hash)s, %(policy_number)s, %(next_policy)s, %(next_policy_at)s,
-    %(frozen_at)s
+    %(frozen_at)s, %(secret_version)s, %(public_key)s
 )
 ON CONFLICT DO NOTHING
 
@@ -97,11 +98,17 @@ WITH taken AS (
     SELECT key_id, policy_number, tenant_id, policy, policy_hash, %(now)s, changed_by FROM taken
     ON CONFLICT DO NOTHING
 ), stored AS (
-    UPDATE key_versions v SET wrapped = t.wrapped FROM taken t WHERE v.key_id = t.key_id AND v.version = t.version
+    UPDATE key_versions v SET wrapped = t.wrapped, public_key = coalesce(t.public_key, v.public_key)
+    FROM taken t WHERE v.key_id = t.key_id AND v.version = t.version
 )
 UPDATE keys k SET state = t.state, alias = CASE t.state WHEN 'destroyed' THEN NULL ELSE k.alias END,
     destroys_at = t.destroys_at, frozen_at = t.frozen_at, policy = t.policy::jsonb,
-    policy_number = t.policy_number, next_policy = t.next_policy::jsonb, next_policy_at = t.next_policy_at
+    policy_number = t.policy_number, next_policy = t.next_policy::jsonb, next_policy_at = t.next_policy_at,
+    secret_version = t.secret_version,
+    rotates_at = CASE
+        WHEN t.secret_version > k.secret_version THEN %(now)s::timestamptz + k.rotation_days * interval '1 day'
+        ELSE k.rotates_at
+    END
 FROM taken t WHERE k.id = t.key_id
 
 -- name: left_half_done
@@ -115,6 +122,16 @@ SELECT tenant_id, id AS key_id FROM keys
 WHERE state = 'destroying' AND destroys_at <= %(now)s AND id <> ALL(%(but)s::uuid[])
 ORDER BY destroys_at
 LIMIT %(limit)s
+
+-- name: to_rotate
+SELECT tenant_id, id AS key_id FROM keys
+WHERE state = 'active' AND rotates_at <= %(now)s AND curve = ANY(%(curves)s::text[]) AND id <> ALL(%(but)s::uuid[])
+ORDER BY rotates_at
+LIMIT %(limit)s
+
+-- name: rotations_due
+SELECT count(*) AS due FROM keys
+WHERE state = 'active' AND rotates_at <= %(now)s AND curve <> ALL(%(curves)s::text[])
 
 -- name: freeze_tenant
 INSERT INTO tenant_freezes (tenant_id, frozen_at, frozen_by) VALUES (%(tenant_id)s, %(at)s, %(by)s)

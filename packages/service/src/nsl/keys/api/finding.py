@@ -1,5 +1,6 @@
 """Keys over HTTP: listed, shown, and labelled to be found again."""
 
+from dataclasses import replace
 from typing import Annotated
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from nsl.identity.model import Caller, Requires, Scope
 from nsl.keys.api.keys import PAGE_MAX
 from nsl.keys.api.views import TAGS_MAX, AliasText, KeysOf, KeyView, Tags, view
 from nsl.keys.model import KeyFilter, Labels
+from nsl.kit.clock import now
 from nsl.kit.decoding import Label
 from nsl.kit.errors import Malformed
 from nsl_protocol.enclave.lifecycle import KeyState
@@ -50,10 +52,14 @@ async def list_keys(
     ] = None,
     curve: Annotated[Curve | None, QueryParameter()] = None,
     key_state: Annotated[KeyState | None, QueryParameter(name="state")] = None,
+    *,
+    rotation_due: Annotated[
+        bool, QueryParameter(description="Active ones alone that should have been rotated or replaced by now")
+    ] = False,
     limit: Annotated[int, QueryParameter(ge=1, le=PAGE_MAX)] = 50,
     cursor: Annotated[UUID | None, QueryParameter(description="next_cursor of the page before")] = None,
 ) -> KeyPage:
-    only = _filter(alias, tag or [], curve, key_state)
+    only = replace(_filter(alias, tag or [], curve, key_state), rotation_due_at=now() if rotation_due else None)
     found, following = await keys.page(caller.tenant, only, after=cursor, limit=limit)
     return KeyPage(list(map(view, found)), None if following is None else str(following))
 

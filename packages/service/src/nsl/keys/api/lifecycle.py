@@ -124,5 +124,22 @@ async def destroy_key(
     return await idempotency.once(caller, idempotency_key, ("destroyKey", (key_id, data)), KeyView, act)
 
 
+@post(
+    "/v1/keys/{key_id:uuid}/rotate",
+    operation_id="rotateKey",
+    summary="Let a secret key encrypt and authenticate by another secret; what it did before still opens and verifies",
+    tags=["keys"],
+    status_code=HTTP_200_OK,
+)
+async def rotate_key(
+    caller: Annotated[Caller, Requires(Scope.KEYS_MANAGE, resource="key_id")],
+    keys: KeysOf,
+    idempotency: Once,
+    key_id: FromPath[UUID],
+    idempotency_key: IdempotencyKey = None,
+) -> KeyView:
+    return await changed(caller, keys, idempotency, idempotency_key, key_id, KeyChange.ROTATE)
+
+
 #: what ``nsl.http`` mounts
-HANDLERS = (disable_key, enable_key, destroy_key)
+HANDLERS = (disable_key, enable_key, destroy_key, rotate_key)

@@ -25,6 +25,7 @@ from nsl_protocol.enclave.symmetric import (
     Decrypt,
     Encrypt,
     GenerateDataKey,
+    version_of,
 )
 
 SecretsOf = NamedDependency[SkipValidation[SecretKeys]]
@@ -139,7 +140,7 @@ async def encrypt(
     data: JSONBody[EncryptRequest],
 ) -> CiphertextView:
     done = _only(await secrets.use(caller, key_id, [Encrypt(data.plaintext, data.context or b"")]))
-    return CiphertextView(done.value, done.key.version, done.record)
+    return CiphertextView(done.value, version_of(done.value), done.record)
 
 
 @post(
@@ -175,7 +176,7 @@ async def decrypt(
     data: JSONBody[DecryptRequest],
 ) -> PlaintextView:
     done = _only(await secrets.use(caller, key_id, [Decrypt(data.ciphertext, data.context or b"")]))
-    return PlaintextView(done.value, done.key.version, done.record)
+    return PlaintextView(done.value, version_of(data.ciphertext), done.record)
 
 
 @post(
@@ -211,7 +212,7 @@ async def generate_data_key(
     data: JSONBody[DataKeyRequest],
 ) -> DataKeyView:
     done = _only(await secrets.use(caller, key_id, [GenerateDataKey(data.show, data.context or b"")]))
-    return DataKeyView(done.value, done.key.version, done.record, done.data_key)
+    return DataKeyView(done.value, version_of(done.value), done.record, done.data_key)
 
 
 @post(
@@ -228,7 +229,7 @@ async def mac(
     data: JSONBody[MacRequest],
 ) -> MacView:
     done = _only(await secrets.use(caller, key_id, [Authenticate(data.data)]))
-    return MacView(done.value, done.key.version, done.record)
+    return MacView(done.value, done.key.secret_version, done.record)
 
 
 @post(
@@ -263,7 +264,7 @@ async def verify_mac(
     data: JSONBody[MacCheck],
 ) -> MacVerdict:
     done = _only(await secrets.use(caller, key_id, [CheckMac(data.data, data.mac)]))
-    return MacVerdict(done.value == b"\1", done.key.version, done.record)
+    return MacVerdict(done.value == b"\1", done.key.secret_version, done.record)
 
 
 #: what ``nsl.http`` mounts

@@ -13,8 +13,10 @@ from nsl.identity.service import Idempotency, Note
 from nsl.keys.errors import RecipientUnsuitable
 from nsl.keys.model import Key
 from nsl.keys.service import Keys
+from nsl.kit.clock import now
 from nsl.kit.db import Connection
 from nsl_protocol.attestation.keys import Origin
+from nsl_protocol.enclave.lifecycle import KeyState
 from nsl_protocol.enclave.portable import RECIPIENTS_MAX
 from nsl_protocol.policy.document import Policy
 
@@ -67,6 +69,7 @@ class KeyView(msgspec.Struct, frozen=True):
     ``destroys_at``: when a key that is destroying is destroyed; until then `enable` undoes it.
     ``origin``: generated (in the enclave) or imported. ``exportable`` and to whom was fixed when the key was made. The
     enclave has both sealed with the key: `GET /v1/keys/{id}/attestation` proves it.
+    ``version``: of a secret key, which is rotated at ``rotates_at``; any other is to be replaced by then, by people.
     ``alias`` and ``tags`` are the tenant's own. ``last_used_at``: its last use came within the minute after that.
     """
 
@@ -90,6 +93,7 @@ class KeyView(msgspec.Struct, frozen=True):
     tags: dict[str, str] = {}
     last_used_at: datetime | None = None
     frozen_at: datetime | None = None
+    rotation_due: bool = False
 
 
 def view(key: Key) -> KeyView:
@@ -98,7 +102,7 @@ def view(key: Key) -> KeyView:
         id=key.id,
         name=key.labels.name,
         curve=key.curve.value,
-        version=key.version,
+        version=key.secret_version,
         state=key.state.value,
         usages=[usage.value for usage in key.usages],
         public_key=key.public_key.hex(),
@@ -115,6 +119,7 @@ def view(key: Key) -> KeyView:
         tags=dict(key.labels.tags),
         last_used_at=key.last_used_at,
         frozen_at=key.frozen_at,
+        rotation_due=key.state is KeyState.ACTIVE and key.rotates_at <= now(),
     )
 
 

@@ -149,6 +149,7 @@ def _pending(found: WrappedKey, answer: PolicyChanged, by: str, act: str) -> tup
         id=new_id(),
         key=key.id,
         version=key.version,
+        secret_version=key.secret_version,
         wrapped=answer.wrapped,
         state=key.state,
         destroys_at=key.destroys_at,

@@ -12,7 +12,14 @@ from uuid import UUID
 
 from nsl.identity.service import Note, keep_leaves, note_by
 from nsl.keys import store
-from nsl.keys.errors import ApprovalsExpired, KeyStateConflict, KeyUnknown, TooFewApprovals
+from nsl.keys.errors import (
+    ApprovalsExpired,
+    KeyStateConflict,
+    KeyUnknown,
+    RotationsExhausted,
+    RotationUnsuitable,
+    TooFewApprovals,
+)
 from nsl.keys.model import Key, WrappedKey
 from nsl.keys.ports import KeyChanger
 from nsl.keys.store import PendingChange
@@ -34,6 +41,7 @@ _DONE: Final = {
     KeyChange.DESTROY: {KeyState.DESTROYED},
     KeyChange.FREEZE: {KeyState.FROZEN},
     KeyChange.UNFREEZE: {KeyState.ACTIVE, KeyState.DISABLED},
+    KeyChange.ROTATE: set(),
 }
 _ACTIONS: Final = {
     KeyState.DISABLED: "key.disabled",
@@ -42,7 +50,11 @@ _ACTIONS: Final = {
     KeyState.DESTROYED: "key.destroyed",
     KeyState.FROZEN: "key.frozen",
 }
-_REFUSALS: Final = {each.code: each for each in (KeyStateConflict, TooFewApprovals, ApprovalsExpired)}
+_ACTS: Final = {KeyChange.UNFREEZE: "key.unfrozen", KeyChange.ROTATE: "key.rotated"}
+_REFUSALS: Final = {
+    each.code: each
+    for each in (KeyStateConflict, TooFewApprovals, ApprovalsExpired, RotationUnsuitable, RotationsExhausted)
+}
 
 #: the next edition of a key, with its leaf; None: it is as it should be
 type Maker = Callable[[WrappedKey], Awaitable[tuple[PendingChange, MarkedLeaf] | None]]
@@ -64,6 +76,7 @@ class Lifecycle:
         *,
         wait_seconds: int = 0,
         approval: ChangeApproval | None = None,
+        when_due: bool = False,
         note: Note[Key] | None = None,
     ) -> Key:
         """Change a key; on return it holds, on every replica of the enclave that is reached. What is done stays so.
@@ -72,16 +85,18 @@ class Lifecycle:
             by: who asks for it, for the record.
             wait_seconds: for ``DESTROY_LATER``.
             approval: for ``UNFREEZE``, where the key's policy names approvers.
+            when_due: nothing is done where the key's ``rotates_at`` has not come, or does not stand any more.
 
         Raises:
             KeyUnknown: no such key, or another tenant's.
             TooFewApprovals, ApprovalsExpired: of an ``UNFREEZE``.
+            RotationUnsuitable, RotationsExhausted: of a ``ROTATE``.
             KeyStateConflict: the change does not follow the state that the key is in.
             Unavailable: the change may come to hold yet, and is carried on.
         """
 
         async def make(found: WrappedKey) -> tuple[PendingChange, MarkedLeaf] | None:
-            if found.key.state in _DONE[change]:
+            if found.key.state in _DONE[change] or (when_due and found.key.rotates_at > now()):
                 return None
             return await self._made(tenant, by, found, change, wait_seconds, approval)
 
@@ -145,9 +160,11 @@ class Lifecycle:
             state=made.state,
             destroys_at=destroys_at,
             by=by,
-            act="key.unfrozen" if change is KeyChange.UNFREEZE else _ACTIONS[made.state],
+            act=_ACTS.get(change) or _ACTIONS[made.state],
             policies=key.policies,
             frozen_at=datetime.fromtimestamp(made.frozen_at, UTC) if made.state is KeyState.FROZEN else None,
+            secret_version=made.version,
+            public_key=made.public_key or None,
         )
         return pending, made.leaf
 

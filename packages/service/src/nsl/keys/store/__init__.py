@@ -9,7 +9,17 @@ from uuid import UUID
 import msgspec
 from psycopg.types.json import Jsonb
 
-from nsl.keys.model import Enclave, Key, KeyFilter, Labels, Policies, Usage, WrappedKey, addresses_of
+from nsl.keys.model import (
+    ROTATED_CURVES,
+    Enclave,
+    Key,
+    KeyFilter,
+    Labels,
+    Policies,
+    Usage,
+    WrappedKey,
+    addresses_of,
+)
 from nsl.kit.db import Connection, fetch_all, fetch_one, load_queries
 from nsl_protocol.attestation.keys import Origin
 from nsl_protocol.enclave.lifecycle import KeyState
@@ -17,6 +27,7 @@ from nsl_protocol.enclave.messages import Curve
 from nsl_protocol.policy.document import Kind, Policy, read_policy
 
 _QUERIES = load_queries("nsl.keys")
+_ROTATED = [curve.value for curve in ROTATED_CURVES]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +35,7 @@ class PendingChange:
     """The next edition of a key, written down before the register of keys has it.
 
     ``by``: who asked for it; ``act``: what it is, for the record; ``policies``: those that it has.
+    ``public_key``: None: it is what it was.
     """
 
     id: UUID
@@ -36,6 +48,8 @@ class PendingChange:
     act: str
     policies: Policies
     frozen_at: datetime | None = None
+    secret_version: int = 1
+    public_key: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +149,8 @@ async def insert_change(connection: Connection, tenant: UUID, change: PendingCha
         "next_policy": None if change.policies.following is None else change.policies.following.canonical.decode(),
         "next_policy_at": change.policies.following_at,
         "frozen_at": change.frozen_at,
+        "secret_version": change.secret_version,
+        "public_key": change.public_key,
     }
     return (await connection.execute(_QUERIES["insert_change"], parameters)).rowcount == 1
 
@@ -161,6 +177,8 @@ async def change_of(connection: Connection, key: UUID) -> PendingChange | None:
             following_at=row["next_policy_at"],
         ),
         frozen_at=row["frozen_at"],
+        secret_version=row["secret_version"],
+        public_key=row["public_key"],
     )
 
 
@@ -203,6 +221,18 @@ async def due(connection: Connection, now: datetime, but: Sequence[UUID], limit:
     return [(row["tenant_id"], row["key_id"]) for row in rows]
 
 
+async def to_rotate(connection: Connection, now: datetime, but: Sequence[UUID], limit: int) -> list[tuple[UUID, UUID]]:
+    """Tenant and key of secret keys whose time has come, of all tenants; without some keys."""
+    parameters = {"now": now, "but": list(but), "limit": limit, "curves": _ROTATED}
+    return [(row["tenant_id"], row["key_id"]) for row in await fetch_all(connection, _QUERIES["to_rotate"], parameters)]
+
+
+async def rotations_due(connection: Connection, now: datetime) -> int:
+    """How many keys, of all tenants, somebody has to replace by another one: they are not rotated by themselves."""
+    row = await fetch_one(connection, _QUERIES["rotations_due"], {"now": now, "curves": _ROTATED})
+    return 0 if row is None else int(row["due"])
+
+
 async def page(connection: Connection, tenant: UUID, only: KeyFilter, *, after: UUID | None, limit: int) -> list[Key]:
     """Those of the tenant's keys that fit, oldest first."""
     parameters = {
@@ -212,6 +242,7 @@ async def page(connection: Connection, tenant: UUID, only: KeyFilter, *, after: 
         "alias": only.alias,
         "curve": only.curve,
         "state": only.state,
+        "due_at": only.rotation_due_at,
         "tags": Jsonb(only.tags),
         "tagged": list(only.tagged),
     }
@@ -283,5 +314,6 @@ def _key(row: Mapping[str, Any]) -> WrappedKey:
         recipients=tuple(row["export_recipients"]),
         last_used_at=row["used_at"],
         frozen_at=row["frozen_at"],
+        secret_version=row["secret_version"],
     )
     return WrappedKey(key, row["wrapped"])
