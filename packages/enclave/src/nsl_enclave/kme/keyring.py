@@ -132,15 +132,11 @@ class Keyring:
         changed = lifecycle.changed(present.secret, request.change, request.wait_seconds, int(self._now()))
         if request.change in (KeyChange.UNFREEZE, KeyChange.DESTROY_LATER):
             self._approvals.insist_on_change(request, present.secret)
-        public_key = b""
         if request.change is KeyChange.ROTATE:
             changed = lifecycle.rotated(changed, new_secret(changed.curve))
-            public_key = _private(changed).public_key
         wrapped = self._wrapping.wrap_key(request.name, changed, replaces=present.edition)
         leaf = self._leaves.made(_act(request.change, changed.state), request.name, wrapped)
-        return KeyChanged(
-            wrapped, changed.state, changed.destroys_at, leaf, changed.frozen_at, changed.version, public_key
-        )
+        return KeyChanged(wrapped, changed.state, changed.destroys_at, leaf, changed.frozen_at, changed.version)
 
     def sign(self, order: SignOrder) -> Signature | Refused:
         """The signature, or why not. Asked once more under the same id, it is the same signature with the same leaf."""

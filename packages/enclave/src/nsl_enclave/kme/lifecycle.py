@@ -59,7 +59,7 @@ def changed(key: KeySecret, change: KeyChange, wait_seconds: int, now: int) -> K
             "WAIT_TOO_SHORT", f"A destruction waits {WAIT_SECONDS_MIN} seconds or longer; asked were {wait_seconds}."
         )
     if state is KeyState.DESTROYED and key.secret is not None:
-        public_key = private_half(key.curve, key.secret).public_key
+        public_key = private_half(key.curve, key.secrets[0]).public_key
         return replace(
             key, secret=None, earlier=(), state=state, destroys_at=0, public_key=public_key, destroyed_at=now
         )

@@ -35,7 +35,7 @@ def key_statement(
         key=name.key,
         version=name.version,
         curve=key.curve.value,
-        public_key=key.public_key if key.secret is None else private_half(key.curve, key.secret).public_key,
+        public_key=key.public_key if key.secret is None else private_half(key.curve, key.secrets[0]).public_key,
         origin=key.origin,
         exportable=bool(key.recipients),
         recipients=key.recipients,

@@ -75,8 +75,7 @@ class ChangeKey(Message, frozen=True):
 class KeyChanged(Message, frozen=True):
     """The next edition. ``destroys_at``: the earliest enclave time of its destruction, Unix seconds; 0: none is set.
 
-    ``frozen_at``: of a frozen key, enclave time, Unix seconds. ``version``: of the secret. ``public_key``: as in
-    ``KeyCreated``, of a rotated key; empty: it is what it was.
+    ``frozen_at``: of a frozen key, enclave time, Unix seconds. ``version``: of the secret.
     """
 
     wrapped: bytes
@@ -85,4 +84,3 @@ class KeyChanged(Message, frozen=True):
     leaf: MarkedLeaf
     frozen_at: int = 0
     version: int = 1
-    public_key: bytes = b""

@@ -74,12 +74,12 @@ SELECT id FROM keys WHERE id = %(id)s FOR NO KEY UPDATE
 -- name: insert_change
 INSERT INTO key_changes (
     id, key_id, version, tenant_id, wrapped, state, destroys_at, changed_by, changed_at, act, policy, policy_hash,
-    policy_number, next_policy, next_policy_at, frozen_at, secret_version, public_key
+    policy_number, next_policy, next_policy_at, frozen_at, secret_version
 )
 VALUES (
     %(id)s, %(key_id)s, %(version)s, %(tenant_id)s, %(wrapped)s, %(state)s, %(destroys_at)s, %(changed_by)s,
     %(changed_at)s, %(act)s, %(policy)s, %(policy_hash)s, %(policy_number)s, %(next_policy)s, %(next_policy_at)s,
-    %(frozen_at)s, %(secret_version)s, %(public_key)s
+    %(frozen_at)s, %(secret_version)s
 )
 ON CONFLICT DO NOTHING
 
@@ -98,8 +98,7 @@ WITH taken AS (
     SELECT key_id, policy_number, tenant_id, policy, policy_hash, %(now)s, changed_by FROM taken
     ON CONFLICT DO NOTHING
 ), stored AS (
-    UPDATE key_versions v SET wrapped = t.wrapped, public_key = coalesce(t.public_key, v.public_key)
-    FROM taken t WHERE v.key_id = t.key_id AND v.version = t.version
+    UPDATE key_versions v SET wrapped = t.wrapped FROM taken t WHERE v.key_id = t.key_id AND v.version = t.version
 )
 UPDATE keys k SET state = t.state, alias = CASE t.state WHEN 'destroyed' THEN NULL ELSE k.alias END,
     destroys_at = t.destroys_at, frozen_at = t.frozen_at, policy = t.policy::jsonb,

@@ -92,7 +92,7 @@ IMPERSONAL: Final[Mapping[str, str]] = {
     "idempotent_answers": "key request_sha256",
     "keys": "name curve state usages policy origin export_recipients next_policy alias tags chain_code",
     "key_versions": "public_key wrapped enclave_mode enclave_measurement",
-    "key_changes": "wrapped state act policy policy_hash next_policy public_key",
+    "key_changes": "wrapped state act policy policy_hash next_policy",
     "key_ledgers": "wrapped next_wrapped",
     "key_policies": "document hash",
     "key_addresses": "public_key address reference",

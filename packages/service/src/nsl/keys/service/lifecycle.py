@@ -164,7 +164,6 @@ class Lifecycle:
             policies=key.policies,
             frozen_at=datetime.fromtimestamp(made.frozen_at, UTC) if made.state is KeyState.FROZEN else None,
             secret_version=made.version,
-            public_key=made.public_key or None,
         )
         return pending, made.leaf
 

@@ -35,7 +35,6 @@ class PendingChange:
     """The next edition of a key, written down before the register of keys has it.
 
     ``by``: who asked for it; ``act``: what it is, for the record; ``policies``: those that it has.
-    ``public_key``: None: it is what it was.
     """
 
     id: UUID
@@ -49,7 +48,6 @@ class PendingChange:
     policies: Policies
     frozen_at: datetime | None = None
     secret_version: int = 1
-    public_key: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +148,6 @@ async def insert_change(connection: Connection, tenant: UUID, change: PendingCha
         "next_policy_at": change.policies.following_at,
         "frozen_at": change.frozen_at,
         "secret_version": change.secret_version,
-        "public_key": change.public_key,
     }
     return (await connection.execute(_QUERIES["insert_change"], parameters)).rowcount == 1
 
@@ -178,7 +175,6 @@ async def change_of(connection: Connection, key: UUID) -> PendingChange | None:
         ),
         frozen_at=row["frozen_at"],
         secret_version=row["secret_version"],
-        public_key=row["public_key"],
     )
 
 
