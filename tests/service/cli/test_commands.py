@@ -215,6 +215,18 @@ def test_a_policy_is_changed_by_two_approvers(live: Live, tmp_path: Path) -> Non
     assert live.json("keys", "sign", key, "00" * 32, "--kind", "digest")["signature"]
 
 
+def test_a_request_is_signed_by_who_asks(live: Live, tmp_path: Path) -> None:
+    own, policy = tmp_path / "own.key", tmp_path / "policy.json"
+    made = live.json("policy", "approver-key", "--out", str(own))
+    policy.write_text(json.dumps({"requesters": {"payouts": made}}))
+    key = live.json("keys", "create", "asked", "--curve", "ed25519", "--policy", str(policy))["id"]
+    refused = live.nsl("keys", "sign", key, "hello", check=False)
+    assert (refused.returncode, "REQUEST_SIGNATURE_NEEDED" in refused.stderr) == (1, True)
+    signing = ("keys", "sign", key, "hello", "--requester", "payouts")
+    assert live.json(*signing, "--requester-key", str(own))["signature"]
+    assert "--requester-key" in live.nsl(*signing, check=False).stderr
+
+
 def test_a_key_is_disabled_enabled_and_its_destruction_undone(live: Live) -> None:
     key = live.json("keys", "create", "short-lived", "--curve", "ed25519")["id"]
     assert live.json("keys", "disable", key)["state"] == "disabled"

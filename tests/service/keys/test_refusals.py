@@ -234,6 +234,10 @@ CASES: dict[str, list[tuple[Provoke, int, str, tuple[str, ...]]]] = {
         (lambda user: user.signs(ABOVE, transaction(FRIEND, 1_000_001)), 403, "",
          ("By approvals[0] above 1 USDC for what payout allows", "1 of bob; 0 have given it")),
     ],
+    "REQUEST_SIGNATURE_NEEDED": [
+        (lambda user: user.signs({"requesters": {"api": approver(ANN)}}, MESSAGE), 403, "",
+         ("By requesters, whoever asks signs the request", "api", "`request_signature` by api", "nsl keys sign")),
+    ],
     "POLICY_FIXED": [
         (lambda user: user.changes(POLICY, GOVERNED), 409, "", ("names nobody who may change it", "another key")),
     ],

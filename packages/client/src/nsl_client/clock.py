@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import time
+from uuid import UUID, uuid4
 
 
 def monotonic() -> float:
@@ -23,6 +24,11 @@ async def wait_async(seconds: float) -> None:
 def fresh_key() -> str:
     """A new Idempotency-Key: 128 random bits."""
     return secrets.token_hex(16)
+
+
+def fresh_uuid() -> UUID:
+    """A name that nothing else has."""
+    return uuid4()
 
 
 def jitter(seconds: float) -> float:

@@ -4,9 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
+
 from nsl_client.calls import Call, without_none
 from nsl_client.clock import fresh_key
 from nsl_client.model import BatchResult, Page, Signature, SignatureVerdict
+from nsl_client.requests import RequestSignature
 
 
 def sign(
@@ -17,14 +20,21 @@ def sign(
     network: int | None = None,
     approval_id: str | None = None,
     address_index: int | None = None,
+    request_signature: RequestSignature | None = None,
 ) -> Call[Signature]:
     """Sign. ``kind``: message, digest, n3-transaction, evm-transaction or typed-data; ``payload`` as the API says.
 
     ``approval_id``: of the approval of exactly this, where the key's policy asks for one. ``address_index``: of a
-    deposit address below the key, whose key signs.
+    deposit address below the key, whose key signs. ``request_signature``: where the policy has requesters, as
+    ``nsl_client.requests.Requester`` makes it.
     """
     body = without_none(
-        kind=kind, payload=dict(payload), network=network, approval_id=approval_id, address_index=address_index
+        kind=kind,
+        payload=dict(payload),
+        network=network,
+        approval_id=approval_id,
+        address_index=address_index,
+        request_signature=None if request_signature is None else msgspec.to_builtins(request_signature),
     )
     return Call("POST", f"/v1/keys/{quote(key_id, safe='')}/sign", Signature, body, idempotency_key=fresh_key())
 

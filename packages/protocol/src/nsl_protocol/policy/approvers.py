@@ -54,11 +54,26 @@ def insist_on_approvers(approvers: Mapping[str, Approver], change: ChangeRule | 
     keys = [each.public_key for each in approvers.values()]
     if len(set(keys)) != len(keys):
         raise CodecError("two approvers have one key: one person counts once", field="policy.approvers")
-    for name, approver in approvers.items():
-        if (len(approver.public_key) == _ED25519_DIGITS) != (approver.algorithm is ApproverAlgorithm.ED25519):
-            raise CodecError(f"{name}: that is no key of {approver.algorithm}", field="policy.approvers")
+    _insist_on_keys(approvers, "policy.approvers")
     if change is not None and change.threshold > len(approvers):
         raise CodecError(
             f"{change.threshold} of {len(approvers)} approvers can never sign: name more, or ask fewer",
             field="policy.change",
         )
+
+
+def insist_on_requesters(requesters: Mapping[str, Approver], approvers: Mapping[str, Approver]) -> None:
+    """Raises CodecError: a key is none, or who asks would approve as well."""
+    _insist_on_keys(requesters, "policy.requesters")
+    keys = {each.public_key for each in approvers.values()}
+    for name, requester in requesters.items():
+        if name in approvers or requester.public_key in keys:
+            raise CodecError(
+                f"{name} asks and approves: give each a name and a key of its own", field="policy.requesters"
+            )
+
+
+def _insist_on_keys(named: Mapping[str, Approver], where: str) -> None:
+    for name, each in named.items():
+        if (len(each.public_key) == _ED25519_DIGITS) != (each.algorithm is ApproverAlgorithm.ED25519):
+            raise CodecError(f"{name}: that is no key of {each.algorithm}", field=where)

@@ -1,4 +1,4 @@
-"""What approvers sign for a single signature. Pure; one code for whoever signs, for the host and for the enclave.
+"""What approvers, and whoever asks, sign for a single signature. Pure: the same for signers, host and enclave.
 
 They approve exact bytes: the transaction, document, message or digest as it goes to the enclave. So an approval is good
 for one thing, and signing that twice makes nothing new: the same transaction has the same nonce, or the same hash.
@@ -40,12 +40,10 @@ class SigningApproval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return (_REJECTED if rejected else _APPROVED) + msgspec.json.encode(self, order="sorted")
 
     def by(self, policy: Policy, signatures: Mapping[str, bytes], *, rejected: bool = False) -> frozenset[str]:
-        """Those of the policy's approvers whose signatures hold."""
-        content = self.signed(rejected=rejected)
+        """Those of the policy's approvers, and of its requesters, whose signatures hold."""
+        content, known = self.signed(rejected=rejected), {**policy.approvers, **policy.requesters}
         return frozenset(
-            name
-            for name, signature in signatures.items()
-            if name in policy.approvers and holds(policy.approvers[name], content, signature)
+            name for name, signature in signatures.items() if name in known and holds(known[name], content, signature)
         )
 
 

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 from nsl_protocol.policy.approvers import ApprovalRule
 from nsl_protocol.policy.document import (
@@ -59,6 +60,10 @@ class Spend:
     seconds: int
     limit: int
     amount: int
+
+
+#: the part of a policy by which whoever asks signs the request
+REQUESTERS: Final = "requesters"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +136,15 @@ def unapproved(needed: Needed, by: frozenset[str]) -> Objection | None:
     if len(have) >= needed.threshold:
         return None
     names, missing = (", ".join(sorted(each)) for each in (needed.of, needed.of - have))
+    if needed.part == REQUESTERS:
+        return Objection(
+            "REQUEST_SIGNATURE_NEEDED",
+            needed.part,
+            f"By {needed.part}, whoever asks signs the request, with the key of {names}. No such signature over "
+            "exactly this, for this key and policy, came with it; or it has expired, or is good for too long.",
+            f"The same request with `request_signature` by {names}: `nsl keys sign --requester`, or "
+            "`nsl_client.requests.Requester`.",
+        )
     reason = (
         f"By {needed.part}{needed.when}, it takes the approval of {needed.threshold} of {names}; "
         f"{len(have)} have given it."
@@ -145,6 +159,8 @@ def unapproved(needed: Needed, by: frozenset[str]) -> Objection | None:
 def _needed(
     policy: Policy, used: Collection[str], sums: Mapping[tuple[str, str], int], unbounded: Collection[str]
 ) -> Iterator[Needed]:
+    if policy.requesters:
+        yield Needed(1, frozenset(policy.requesters), REQUESTERS)
     for number, rule in enumerate(policy.approvals):
         scope = set(used) if rule.rules is None else set(rule.rules)
         if rule.rules is not None and not scope & set(used):

@@ -5,7 +5,7 @@ Everything that an amount or an address means stands in it: the host names no as
 
 import hashlib
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Final, Literal
 
@@ -15,7 +15,15 @@ from msgspec import Meta, Struct
 from nsl_protocol.errors import CodecError
 from nsl_protocol.evm.address import EvmAddress
 from nsl_protocol.n3.address import ScriptHash
-from nsl_protocol.policy.approvers import Amount, ApprovalRule, Approver, ChangeRule, Name, insist_on_approvers
+from nsl_protocol.policy.approvers import (
+    Amount,
+    ApprovalRule,
+    Approver,
+    ChangeRule,
+    Name,
+    insist_on_approvers,
+    insist_on_requesters,
+)
 
 DOCUMENT_BYTES_MAX: Final = 6144
 NATIVE: Final = "native"
@@ -203,6 +211,7 @@ class Policy(_Part, frozen=True):
         approvers: by name, whose signatures count.
         change: how another policy takes this one's place; None: never.
         approvals: which signatures take the approval of others.
+        requesters: by name, clients' own keys: each request to sign must itself be signed by one of them. None: not so.
         rules: tried in order; everything that is done must be allowed by one. None: no restriction by what is done.
     """
 
@@ -220,6 +229,7 @@ class Policy(_Part, frozen=True):
     approvers: Annotated[dict[Name, Approver], Meta(max_length=16)] = {}
     change: ChangeRule | None = None
     approvals: Annotated[tuple[ApprovalRule, ...], Meta(max_length=8)] = ()
+    requesters: Annotated[dict[Name, Approver], Meta(max_length=16)] = {}
 
     @property
     def by_kind_alone(self) -> bool:
@@ -230,6 +240,7 @@ class Policy(_Part, frozen=True):
             rate=self.rate,
             approvers=self.approvers,
             change=self.change,
+            requesters=self.requesters,
         )
 
     @property
@@ -304,6 +315,7 @@ def _insist_on_sense(policy: Policy) -> None:
         _insist_on_rule(policy, rule)
     _insist_on_counters(policy)
     insist_on_approvers(policy.approvers, policy.change)
+    insist_on_requesters(policy.requesters, policy.approvers)
     for approval in policy.approvals:
         _insist_on_approval(policy, approval)
 
@@ -386,11 +398,3 @@ def _chain_of(address: str, where: str) -> Chain:
             continue
         return chain
     raise CodecError(f"{address} is no address of Neo N3 or Neo X", field=where)
-
-
-def cooled(book: Book, unix_seconds: int) -> frozenset[str]:
-    """The addresses that count by then, as they are spelled in it."""
-    now = datetime.fromtimestamp(unix_seconds, UTC)
-    return frozenset(
-        address for address, since in book.entries.items() if (now - since).total_seconds() >= book.cool_down_seconds
-    )

@@ -1,12 +1,14 @@
 """Which rule of a policy is about what a thing to sign does. Pure."""
 
 from collections.abc import Collection
+from datetime import UTC, datetime
 from functools import lru_cache
 
 from nsl_protocol.policy.document import (
     ANY,
     GAS_DECIMALS,
     ApproveRule,
+    Book,
     CallRule,
     Chain,
     DeployRule,
@@ -18,7 +20,6 @@ from nsl_protocol.policy.document import (
     TypedDataRule,
     Whom,
     account_key,
-    cooled,
     units,
 )
 from nsl_protocol.policy.effects import (
@@ -79,3 +80,11 @@ def _spelled(chain: Chain, addresses: Collection[str]) -> frozenset[str]:
     """Those of that chain, each as an effect spells it."""
     ours = (each for each in addresses if each.startswith("0x") == (chain is Chain.NEO_X))
     return frozenset(account_key(chain, each) for each in ours)
+
+
+def cooled(book: Book, unix_seconds: int) -> frozenset[str]:
+    """The addresses that count by then, as they are spelled in it."""
+    now = datetime.fromtimestamp(unix_seconds, UTC)
+    return frozenset(
+        address for address, since in book.entries.items() if (now - since).total_seconds() >= book.cool_down_seconds
+    )

@@ -14,6 +14,7 @@ from nsl.cli.connection import AsJson, Credentials, KeyId, connect, key_of
 from nsl.cli.destroying import COMMANDS as DESTROYING_COMMANDS
 from nsl.cli.freezing import COMMANDS as FREEZING_COMMANDS
 from nsl.cli.output import explained, show_list, show_record
+from nsl.cli.policy_changes import requesting
 from nsl.cli.policy_files import read_document
 from nsl.cli.portable import COMMANDS, Recipients
 from nsl.cli.secrets import COMMANDS as SECRET_COMMANDS
@@ -157,6 +158,13 @@ def sign(
     network: Annotated[int | None, typer.Option(help="A transaction's N3 magic number or EVM chain id.")] = None,
     approval: Annotated[str | None, typer.Option(help="The approval that was given for exactly this.")] = None,
     address_index: AddressIndex = None,
+    *,
+    requester: Annotated[
+        str | None, typer.Option(help="Sign the request as this requester of the key's policy.")
+    ] = None,
+    requester_key: Annotated[
+        Path | None, typer.Option(help="With the key that `nsl policy approver-key` wrote there.")
+    ] = None,
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
@@ -167,14 +175,20 @@ def sign(
     Example: nsl keys sign KEY_ID "I own this key"
     """
     with explained(), connect(credentials) as client:
-        what = payload_of(kind, payload)
+        what, key = payload_of(kind, payload), key_of(client, key_id)
+        signed = None
+        if requester is not None:
+            by = requesting(client, key, requester, requester_key, credentials)
+            statement = None if approval is None else client.approvals.get(approval).statement
+            signed = by.sign(kind.value, what, network=network, address_index=address_index, statement=statement)
         made = client.keys.sign(
-            key_of(client, key_id),
+            key,
             kind.value,
             what,
             network=network,
             approval_id=approval,
             address_index=address_index,
+            request_signature=signed,
         )
         show_record(made, as_json=as_json)
 

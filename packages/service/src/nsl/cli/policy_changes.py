@@ -18,6 +18,7 @@ from nsl_protocol.enclave.lifecycle import DAY_SECONDS
 
 if TYPE_CHECKING:
     from nsl_client import Client, Key, KeyPolicy
+    from nsl_client.requests import Requester
     from nsl_protocol.policy.changing import Approvable
 
 ApproverName = Annotated[str, typer.Option(help="Your name among the policy's approvers.")]
@@ -184,6 +185,20 @@ def secret_in(file: Path) -> bytes:
         return bytes.fromhex(json.loads(file.read_bytes())["private_key"])
     except (OSError, ValueError, KeyError, TypeError):
         fail(f"{file} holds no approver's key: `nsl policy approver-key` makes one.")
+
+
+def requesting(client: "Client", key_id: str, name: str, file: Path | None, credentials: Path | None) -> "Requester":
+    """Who signs requests to a key by its present policy, which is shown to be the one that is named."""
+    from nsl.cli.portable import tenant_of
+    from nsl_client.governance import read_document as read_policy_of
+    from nsl_client.requests import Requester
+
+    if file is None:
+        fail("A requester signs with a key: name its file with --requester-key.")
+    present = client.keys.policy(key_id)
+    if read_policy_of(present.policy).hash != present.hash:
+        fail("The policy that is shown is not the one that is named: sign nothing.")
+    return Requester(name, secret_in(file), present.cluster, tenant_of(credentials), key_id, present.hash)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ UsageUnsuitable     422  a key of this curve is not for that
 PolicyFixed         409  the key's policy names nobody who may change it
 TooFewApprovals     403  fewer have signed this change than the policy asks for
 ApprovalsExpired    422  too late, or for too long
+RequesterUnknown    422  the policy names no such requester
 RotationUnsuitable  422  others know the key by its public key or address
 RotationsExhausted  409  the key has had as many secrets as it can have
 PoliciesTooLong     422  the policy that holds and the one that waits do not fit together
@@ -112,6 +113,10 @@ class TooFewApprovals(Denied):
 
 class ApprovalsExpired(Unprocessable):
     code = "APPROVALS_EXPIRED"
+
+
+class RequesterUnknown(Unprocessable):
+    code = "REQUESTER_UNKNOWN"
 
 
 class RotationUnsuitable(Unprocessable):

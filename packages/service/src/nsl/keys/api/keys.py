@@ -1,5 +1,6 @@
 """Keys over HTTP: made, listed, signed with."""
 
+from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from msgspec import Meta
 from nsl.identity.model import Caller, Requires, Scope
 from nsl.identity.service import Note
 from nsl.keys.api.addresses import AddressesOf
+from nsl.keys.api.requesting import RequestSignature, insist_on_requesters, together
 from nsl.keys.api.views import (
     AliasText,
     ExportRecipients,
@@ -88,14 +90,20 @@ class SignRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     address_index: AddressIndex | None = None
 
 
-class SignApproved(SignRequest, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class SignRequested(SignRequest, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A request to sign, which the client has signed where the policy wants that."""
+
+    request_signature: RequestSignature | None = None
+
+
+class SignApproved(SignRequested, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A request to sign. ``approval_id``: of the approval of exactly this, where the policy wants one."""
 
     approval_id: UUID | None = None
 
 
 class SignBatchRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    items: Annotated[list[SignRequest], Meta(min_length=1, max_length=SIGN_ORDERS_MAX)]
+    items: Annotated[list[SignRequested], Meta(min_length=1, max_length=SIGN_ORDERS_MAX)]
 
 
 class VerifyRequest(SignRequest, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -193,16 +201,17 @@ async def sign(
     idempotency_key: IdempotencyKey = None,
 ) -> SignatureView:
     item = to_sign(data)
+    await insist_on_requesters(caller, keys, key_id, [data.request_signature])
 
     async def act(note: Note[SignatureView]) -> SignatureView:
-        approval = None
+        approval = item.approval
         if data.approval_id is not None:
-            approval = await approving.carried(caller.tenant, key_id, data.approval_id)
+            approval = together(await approving.carried(caller.tenant, key_id, data.approval_id), approval)
 
         async def signed(connection: Connection, results: Signed) -> None:
             await note(connection, _signature(results[0]))
 
-        return _signature((await keys.sign(caller, key_id, [item], signed, approval))[0])
+        return _signature((await keys.sign(caller, key_id, [replace(item, approval=approval)], signed))[0])
 
     return await idempotency.once(caller, idempotency_key, ("sign", (key_id, data)), SignatureView, act)
 
@@ -226,6 +235,7 @@ async def sign_batch(
     # The request itself has counted once; a batch of n counts n.
     await quota(len(data.items) - 1)
     items = list(map(to_sign, data.items))
+    await insist_on_requesters(caller, keys, key_id, [each.request_signature for each in data.items])
 
     async def act(note: Note[BatchView]) -> BatchView:
         async def signed(connection: Connection, results: Signed) -> None:
@@ -281,7 +291,9 @@ def usages_of(named: tuple[Usage, ...], curve: Curve) -> tuple[Usage, ...]:
 
 
 def to_sign(request: SignRequest) -> ToSign:
-    return ToSign(request.kind, _content(request), request.network, request.address_index)
+    signature = request.request_signature if isinstance(request, SignRequested) else None
+    approval = None if signature is None else signature.given
+    return ToSign(request.kind, _content(request), request.network, request.address_index, approval)
 
 
 def _content(request: SignRequest) -> bytes:

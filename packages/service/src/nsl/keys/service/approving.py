@@ -23,7 +23,7 @@ from nsl.kit.ids import new_id
 from nsl_protocol.enclave.policies import Approval
 from nsl_protocol.enclave.signed import read_signable
 from nsl_protocol.policy.approving import SigningApproval, request_digest
-from nsl_protocol.policy.decision import Needed, decide, summary, unapproved
+from nsl_protocol.policy.decision import REQUESTERS, Needed, decide, summary, unapproved
 from nsl_protocol.policy.reading import meaning_of
 
 
@@ -176,7 +176,9 @@ class Approving:
         what = read_signable(request.request)
         public_key = request.public_key or key.public_key
         meaning = meaning_of(what, key.curve, public_key)
-        needed = decide(key.policy, meaning, int(at.timestamp())).approvals
+        decided = decide(key.policy, meaning, int(at.timestamp())).approvals
+        # Whoever asks signs when they sign with it.
+        needed = tuple(each for each in decided if each.part != REQUESTERS)
         statement = SigningApproval(
             cluster=self._cluster.hex(),
             tenant=tenant,

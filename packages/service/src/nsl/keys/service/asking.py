@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from nsl.keys.errors import KindUnsuitable
 from nsl.keys.model import KINDS_OF_CURVE, Key
+from nsl_protocol.enclave.policies import Approval
 from nsl_protocol.enclave.signable import (
     PlainSignable,
     Signable,
@@ -22,13 +23,15 @@ from nsl_protocol.policy.document import Kind
 class ToSign:
     """``payload`` is the message, digest, transaction or document; ``network`` the N3 magic number or EVM chain id.
 
-    ``address_index``: the key at ``m/0/address_index`` below signs it (BIP-32).
+    ``address_index``: the key at ``m/0/address_index`` below signs it (BIP-32). ``approval``: signatures by approvers
+    and requesters, where the key's policy asks for some.
     """
 
     kind: Kind
     payload: bytes
     network: int | None = None
     address_index: int | None = None
+    approval: Approval | None = None
 
 
 def signable(key: Key, item: ToSign) -> Signable:

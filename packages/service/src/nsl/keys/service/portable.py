@@ -38,7 +38,17 @@ from nsl.keys.errors import (
     RecipientUnsuitable,
     TooFewApprovals,
 )
-from nsl.keys.model import KINDS_OF_CURVE, Enclave, Key, Labels, Policies, Usage, WrappedKey, addresses_of
+from nsl.keys.model import (
+    KINDS_OF_CURVE,
+    ROTATED_CURVES,
+    Enclave,
+    Key,
+    Labels,
+    Policies,
+    Usage,
+    WrappedKey,
+    addresses_of,
+)
 from nsl.keys.ports import PortableEnclave
 from nsl.keys.service.freezing import insist_on_no_freeze
 from nsl.keys.service.lifecycle import Lifecycle
@@ -137,6 +147,8 @@ def insist_on_suitable(policy: Policy, curve: Curve) -> None:
         checked(policy)
     except CodecError as error:
         raise PolicyUnsuitable(f"The policy cannot be taken: {error}.", field="policy") from error
+    if policy.requesters and curve in ROTATED_CURVES:
+        raise PolicyUnsuitable("Requests to a secret key are not signed: leave requesters out.", field="policy")
     unsuitable = set(policy.kinds or ()) - KINDS_OF_CURVE[curve]
     if unsuitable:
         raise KindUnsuitable(f"A {curve} key cannot sign: {', '.join(sorted(unsuitable))}.", field="policy.kinds")

@@ -50,7 +50,6 @@ from nsl.kit.ids import new_id
 from nsl_protocol.enclave.evaluation import Evaluated
 from nsl_protocol.enclave.lifecycle import ChangeApproval, KeyChange, KeyState, inactive
 from nsl_protocol.enclave.messages import Curve, Refused, Signature, SignOrder
-from nsl_protocol.enclave.policies import Approval
 from nsl_protocol.enclave.wrapped import KeyName
 from nsl_protocol.policy.document import Policy
 
@@ -208,7 +207,6 @@ class Keys:
         key_id: UUID,
         items: Sequence[ToSign],
         note: Note[Signed] | None = None,
-        approval: Approval | None = None,
     ) -> Signed:
         """Sign each item or say why not, in order. What succeeded is durable before this returns.
 
@@ -220,7 +218,7 @@ class Keys:
         return await self.with_active(
             caller.tenant,
             key_id,
-            lambda wrapped, again: self._sign(caller, wrapped, items, note, approval, again=again),
+            lambda wrapped, again: self._sign(caller, wrapped, items, note, again=again),
         )
 
     async def with_active[T](self, tenant: UUID, key_id: UUID, act: Callable[[WrappedKey, bool], Awaitable[T]]) -> T:
@@ -258,7 +256,6 @@ class Keys:
         wrapped: WrappedKey,
         items: Sequence[ToSign],
         note: Note[Signed] | None,
-        approval: Approval | None,
         *,
         again: bool,
     ) -> Signed:
@@ -268,7 +265,7 @@ class Keys:
         orders: dict[int, SignOrder] = {}
         for position, item in enumerate(items):
             try:
-                orders[position] = SignOrder(name, wrapped.wrapped, signable(key, item), new_id().bytes, approval)
+                orders[position] = SignOrder(name, wrapped.wrapped, signable(key, item), new_id().bytes, item.approval)
                 results.append(KindUnsuitable("not reached"))
             except Failure as failure:
                 results.append(failure)
