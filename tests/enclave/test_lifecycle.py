@@ -47,6 +47,8 @@ def refusal_of(key: KeySecret, change: KeyChange, wait: int, now: int) -> str | 
             return None
         case KeyChange.UNFREEZE if key.state is KeyState.FROZEN:
             return None
+        case KeyChange.ROTATE if key.state is KeyState.ACTIVE:
+            return None
         case _:
             return "KEY_STATE_CONFLICT"
 

@@ -67,7 +67,7 @@ def under_a_root_to_come(host: Host) -> Refused:
 CASES: dict[str, tuple[Callable[[Host], Refused], tuple[str, ...]]] = {
     "KEY_STATE_CONFLICT": (
         lambda host: answer(host, ChangeKey(NAME, entered(host), KeyChange.ENABLE, 0)),
-        ("The key is active, which enable does not follow", "disable, destroy_later, freeze does"),
+        ("The key is active, which enable does not follow", "disable, destroy_later, freeze, rotate does"),
     ),
     "DESTRUCTION_WAITS": (
         lambda host: answer(host, ChangeKey(NAME, destroying(host), KeyChange.DESTROY, 0)),
