@@ -27,8 +27,10 @@ from nsl_protocol.enclave.symmetric import (
 )
 from nsl_protocol.enclave.wrapped import KeyName, WrappedKey
 from nsl_protocol.policy.document import Kind, Policy, Rate
+from nsl_protocol.policy.scoring import RiskRule
 from tests.enclave.host import Host, key_name
 from tests.enclave.replica import client
+from tests.enclave.test_governing import APPROVERS
 
 # From c2sp.org/XAES-256-GCM.
 VECTORS = (
@@ -98,6 +100,14 @@ def test_a_changed_ciphertext_opens_nowhere(host: Host, place: int, bits: int, c
     changed[place % len(whole)] ^= bits
     for bad in (bytes(changed), whole[: len(whole) - 1 - cut], whole + b"\0"):
         assert key.refuses(Decrypt(bad)) == "CIPHERTEXT_NOT_AUTHENTIC"
+
+
+@pytest.mark.parametrize("part", ["risk", "requesters"])
+def test_what_asks_for_a_signature_that_cannot_come_is_refused(host: Host, part: str) -> None:
+    risk = RiskRule(100, {"ann": APPROVERS["ann"]})
+    policy = Policy(risk=risk) if part == "risk" else Policy(requesters={"ann": APPROVERS["ann"]})
+    key = Secret(host, Curve.AES_256_GCM, policy)
+    assert key.refuses(Encrypt(b"x")) == {"risk": "RISK_SCORE_NEEDED", "requesters": "REQUEST_SIGNATURE_NEEDED"}[part]
 
 
 def test_a_ciphertext_is_of_one_key_of_one_tenant(host: Host) -> None:

@@ -53,7 +53,7 @@ COMMANDS = [
     ("enclave", "client-key"), ("enclave", "bootstrap"), ("enclave", "join"), ("enclave", "recover"),
     ("enclave", "request"), ("enclave", "packages"), ("enclave", "register"), ("enclave", "proceed"),
     ("enclave", "freeze"), ("enclave", "freeze-status"), ("enclave", "request-unfreeze"),
-    ("keys", "rotate"), ("enclave", "approve-unfreeze"), ("enclave", "unfreeze"),
+    ("keys", "rotate"), ("policy", "score"), ("enclave", "approve-unfreeze"), ("enclave", "unfreeze"),
     ("enclave", "approve"), ("enclave", "root", "rotate"), ("enclave", "root", "retire"),
     ("enclave", "manifest", "sign"), ("enclave", "manifest", "apply"),
 ]  # fmt: skip
@@ -225,6 +225,18 @@ def test_a_request_is_signed_by_who_asks(live: Live, tmp_path: Path) -> None:
     signing = ("keys", "sign", key, "hello", "--requester", "payouts")
     assert live.json(*signing, "--requester-key", str(own))["signature"]
     assert "--requester-key" in live.nsl(*signing, check=False).stderr
+
+
+def test_what_a_scorer_holds_harmless_is_signed(live: Live, tmp_path: Path) -> None:
+    own, policy, score = tmp_path / "model.key", tmp_path / "policy.json", tmp_path / "score.json"
+    made = live.json("policy", "approver-key", "--out", str(own))
+    policy.write_text(json.dumps({"risk": {"score_max": 30, "scorers": {"model": made}}}))
+    key = live.json("keys", "create", "scored", "--curve", "ed25519", "--policy", str(policy))["id"]
+    scoring = ("policy", "score", key, "hello", "--name", "model", "--key", str(own), "--score")
+    for number, status in ((31, 1), (30, 0)):
+        score.write_text(json.dumps(live.json(*scoring, str(number))))
+        signed = live.nsl("keys", "sign", key, "hello", "--risk-score", str(score), check=False)
+        assert signed.returncode == status, signed.stderr
 
 
 def test_a_key_is_disabled_enabled_and_its_destruction_undone(live: Live) -> None:

@@ -12,15 +12,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from nsl_client import ApiError, Client
 from nsl_client.model import ImportOrder
 from nsl_client.portable import NewKey, Recipient
 from nsl_protocol.attestation.trust import PinnedTrust
+from nsl_protocol.enclave.signable import SignMessage
 from nsl_protocol.evm.abi import encode_transfer, selector
 from nsl_protocol.evm.address import EvmAddress
 from nsl_protocol.evm.transaction import FeeMarketTransaction
@@ -28,6 +31,8 @@ from nsl_protocol.n3.address import ScriptHash
 from nsl_protocol.n3.script import transfer_script
 from nsl_protocol.n3.transaction import Transaction
 from nsl_protocol.n3.witness import Scope, Signer
+from nsl_protocol.policy.approving import request_digest
+from nsl_protocol.policy.scoring import RiskScore
 from tests.service.keys.test_policy import CHAIN_ID, FRIEND, POLICY, STRANGER, TOKEN, transaction
 from tests.service.keys.test_policy_changes import ANN, BOB, approver, request
 from tests.service.keys.test_portable_api import encrypted, trust
@@ -146,6 +151,19 @@ def decrypts(user: User) -> httpx.Response:
     return user.api.post(f"/v1/keys/{key}/decrypt", json={"ciphertext": sealed, "context": "AA=="})
 
 
+RISKY = {"risk": {"score_max": 30, "scorers": {"model": approver(ANN)}}}
+
+
+def scored(user: User, number: int, *, ago: int = 0) -> httpx.Response:
+    key = user.key(RISKY)
+    cluster = user.api.get(f"/v1/keys/{key}/policy").json()["cluster"]
+    digest, at = request_digest(SignMessage(b"m")), int(time.time()) - ago
+    made = RiskScore(cluster, UUID(user.tenant.id), UUID(key), digest, "model", number, at)
+    signature = Ed25519PrivateKey.from_private_bytes(ANN).sign(made.signed).hex()
+    score = {"scorer": "model", "score": number, "scored_at": at, "signature": signature}
+    return user.api.post(f"/v1/keys/{key}/sign", json=MESSAGE | {"risk_score": score})
+
+
 def rotates(user: User) -> httpx.Response:
     """Once more than there is room for."""
     path = f"/v1/keys/{user.key({}, 'hmac-sha256')}/rotate"
@@ -237,6 +255,16 @@ CASES: dict[str, list[tuple[Provoke, int, str, tuple[str, ...]]]] = {
     "REQUEST_SIGNATURE_NEEDED": [
         (lambda user: user.signs({"requesters": {"api": approver(ANN)}}, MESSAGE), 403, "",
          ("By requesters, whoever asks signs the request", "api", "`request_signature` by api", "nsl keys sign")),
+    ],
+    "RISK_SCORE_NEEDED": [
+        (lambda user: user.signs(RISKY, MESSAGE), 403, "",
+         ("By risk, it takes a score by model", "at most 30 by model", "nsl policy score")),
+    ],
+    "RISK_SCORE_OLD": [
+        (lambda user: scored(user, 1, ago=301), 403, "", ("a score counts for 300 seconds", "A score of at most 30")),
+    ],
+    "RISK_TOO_HIGH": [
+        (lambda user: scored(user, 31), 403, "", ("at most 30 is signed", "model gave this 31 of 100", "less risky")),
     ],
     "POLICY_FIXED": [
         (lambda user: user.changes(POLICY, GOVERNED), 409, "", ("names nobody who may change it", "another key")),

@@ -8,6 +8,7 @@ import pytest
 
 from nsl_client.approvals import Approval
 from nsl_client.requests import Requester
+from nsl_client.scoring import Scorer
 from tests.service.keys.test_approvals_api import BODY, api, decided, other, tenant
 from tests.service.keys.test_policy_changes import ANN, BOB, approver
 from tests.support.service import Tenant
@@ -83,8 +84,29 @@ def test_what_is_no_signature_is_not_read(api: httpx.Client, tenant: Tenant, cha
     assert asking.signs(**given)[0] == 400
 
 
+def test_what_is_too_risky_is_not_signed(api: httpx.Client, tenant: Tenant) -> None:
+    asking = Asking(api, tenant, {"risk": {"score_max": 30, "scorers": {"model": approver(BOB)}}})
+    scorer = Scorer("model", BOB, asking.requester.cluster, tenant.id)
+
+    def score(number: int) -> dict[str, Any]:
+        return {"risk_score": msgspec.to_builtins(scorer.score(asking.key, "message", {"text": "pay"}, number))}
+
+    assert asking.signs() == (403, "RISK_SCORE_NEEDED")
+    assert asking.signs(**score(31)) == (403, "RISK_TOO_HIGH")
+    assert asking.signs(**score(30)) == (200, "")
+    items = [BODY | score(30), BODY]
+    found = api.post(f"/v1/keys/{asking.key}/sign-batch", json={"items": items}).json()["items"]
+    assert [each["error"] is None for each in found] == [True, False]
+    assert api.post(f"/v1/keys/{asking.key}/policy/evaluate", json=BODY).json()["risk_score_max"] == 30
+    for change in ({"score": 101}, {"scored_at": -1}, {"signature": "00"}, {"more": 1}):
+        given = score(1)
+        given["risk_score"] |= change
+        assert asking.signs(**given)[0] == 400
+
+
 def test_a_policy_says_who_asks_and_it_fits_the_key(api: httpx.Client) -> None:
     both = {"requesters": {"ann": approver(ANN)}, "approvers": {"bob": approver(ANN)}}
-    for policy, curve in ((both, "ed25519"), ({"requesters": {"api": approver(BOB)}}, "aes-256-gcm")):
+    asks, scores = {"requesters": {"api": approver(BOB)}}, {"risk": {"score_max": 1, "scorers": {"m": approver(BOB)}}}
+    for policy, curve in ((both, "ed25519"), (asks, "aes-256-gcm"), (scores, "hmac-sha256")):
         answer = api.post("/v1/keys", json={"name": "k", "curve": curve, "policy": policy})
         assert (answer.status_code, answer.json()["code"]) == (422, "POLICY_UNSUITABLE"), answer.text

@@ -78,3 +78,4 @@ class Evaluation(msgspec.Struct, frozen=True):
     policy_hash: str
     windows: list[WindowLeft] = []
     approvals: list[dict[str, Any]] = []
+    risk_score_max: int | None = None

@@ -12,16 +12,8 @@ from uuid import UUID
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from nsl_client.asking import to_sign
 from nsl_client.clock import fresh_uuid, unix_seconds
-from nsl_protocol.enclave.signable import (
-    PlainSignable,
-    SignBelow,
-    SignDigest,
-    SignEvmTransaction,
-    SignMessage,
-    SignN3Transaction,
-    SignTypedData,
-)
 from nsl_protocol.policy.approving import SigningApproval, request_digest
 
 SECONDS = 60
@@ -76,8 +68,7 @@ class Requester:
         Raises:
             ValueError: there is no such thing to sign, or the statement is about another.
         """
-        plain = _signable(kind, payload, network)
-        what = plain if address_index is None else SignBelow(address_index, plain)
+        what = to_sign(kind, payload, network, address_index)
         if statement is None:
             nonce, expires_at = fresh_uuid(), unix_seconds() + seconds
         else:
@@ -95,22 +86,3 @@ class Requester:
             raise ValueError("The approval is about something else than is asked for.")
         signature = Ed25519PrivateKey.from_private_bytes(self.private_key).sign(made.signed())
         return RequestSignature(self.name, str(nonce), expires_at, signature.hex())
-
-
-def _signable(kind: str, payload: Mapping[str, Any], network: int | None) -> PlainSignable:
-    """What the enclave is asked for."""
-    if kind == "typed-data":
-        return SignTypedData(msgspec.json.encode(payload))
-    if kind == "message" and "text" in payload:
-        return SignMessage(payload["text"].encode())
-    content = bytes.fromhex(str(payload["hex"]).removeprefix("0x"))
-    match kind:
-        case "message":
-            return SignMessage(content)
-        case "digest":
-            return SignDigest(content)
-        case "n3-transaction" if network is not None:
-            return SignN3Transaction(network, content)
-        case "evm-transaction" if network is not None:
-            return SignEvmTransaction(network, content)
-    raise ValueError(f"There is no signing {kind}, or its network is not named.")

@@ -10,6 +10,7 @@ from nsl_client.calls import Call, without_none
 from nsl_client.clock import fresh_key
 from nsl_client.model import BatchResult, Page, Signature, SignatureVerdict
 from nsl_client.requests import RequestSignature
+from nsl_client.scoring import SignedScore
 
 
 def sign(
@@ -21,12 +22,14 @@ def sign(
     approval_id: str | None = None,
     address_index: int | None = None,
     request_signature: RequestSignature | None = None,
+    risk_score: SignedScore | None = None,
 ) -> Call[Signature]:
     """Sign. ``kind``: message, digest, n3-transaction, evm-transaction or typed-data; ``payload`` as the API says.
 
     ``approval_id``: of the approval of exactly this, where the key's policy asks for one. ``address_index``: of a
     deposit address below the key, whose key signs. ``request_signature``: where the policy has requesters, as
-    ``nsl_client.requests.Requester`` makes it.
+    ``nsl_client.requests.Requester`` makes it. ``risk_score``: where it has a ceiling, as a scorer signs it
+    (``nsl_client.scoring``).
     """
     body = without_none(
         kind=kind,
@@ -35,6 +38,7 @@ def sign(
         approval_id=approval_id,
         address_index=address_index,
         request_signature=None if request_signature is None else msgspec.to_builtins(request_signature),
+        risk_score=None if risk_score is None else msgspec.to_builtins(risk_score),
     )
     return Call("POST", f"/v1/keys/{quote(key_id, safe='')}/sign", Signature, body, idempotency_key=fresh_key())
 

@@ -9,9 +9,12 @@ from nsl_enclave.kme.portable import policy_in
 from nsl_enclave.kme.wrapping import KeySecret
 from nsl_protocol.enclave.lifecycle import ChangeKey, KeyChange
 from nsl_protocol.enclave.messages import SignOrder
+from nsl_protocol.enclave.symmetric import UseOrder
 from nsl_protocol.policy.approving import SigningApproval, request_digest
 from nsl_protocol.policy.changing import EXPIRES_SECONDS_MAX, Approvable, Destruction, Unfreezing, approved_by
+from nsl_protocol.policy.decision import Objection
 from nsl_protocol.policy.document import Policy
+from nsl_protocol.policy.scoring import RiskScore, scored, too_risky
 
 
 class Approvals:
@@ -40,6 +43,27 @@ class Approvals:
             expires_at=approval.expires_at,
         )
         return approved.by(policy, approval.signatures)
+
+    def risk(self, order: SignOrder | UseOrder, policy: Policy) -> Objection | None:
+        """What speaks against it by the policy's ceiling, where it has one. What is not signed is not scored."""
+        rule = policy.risk
+        if rule is None:
+            return None
+        score = None
+        if isinstance(order, SignOrder) and order.score is not None:
+            given = order.score
+            score = RiskScore(
+                cluster=self._cluster,
+                tenant=UUID(bytes=order.name.tenant),
+                key=UUID(bytes=order.name.key),
+                request=request_digest(order.what),
+                scorer=given.scorer,
+                score=given.score,
+                scored_at=given.scored_at,
+            )
+            score = score if scored(rule, score, given.signature) else None
+        found = too_risky(rule, score, int(self._now()))
+        return None if found is None else Objection(found[0], "risk", *found[1:])
 
     def insist_on_change(self, request: ChangeKey, key: KeySecret) -> None:
         """That enough of those who change the key's policy have signed this change of it; or it names nobody.

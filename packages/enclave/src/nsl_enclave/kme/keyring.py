@@ -153,7 +153,8 @@ class Keyring:
             leaf = None if refusal.code in _NOT_YET else self._leaves.refused(order, request, refusal.code)
             return Refused(refusal.code, refusal.reason, leaf)
         approvers = self._approvals.by(order, key.policy, key.policy_hash) if decision.approvals else frozenset()
-        against = self._against(order, request, key, decision, approvers)
+        risk = self._approvals.risk(order, key.policy)
+        against = self._against(order, request, key, decision, approvers, risk)
         if against is not None:
             return against
         made, decoded, public_key = private.sign(found.data), found.decoded_json(), private.public_key
@@ -188,7 +189,8 @@ class Keyring:
             leaf = None if refusal.code in _NOT_YET else self._leaves.refused(order, order.id, refusal.code)
             return Refused(refusal.code, refusal.reason, leaf)
         decision = decide(key.policy, Meaning(kind, None, None, "", ()), int(self._now()))
-        return self._against(order, order.id, key, decision) or key
+        risk = self._approvals.risk(order, key.policy)
+        return self._against(order, order.id, key, decision, risk=risk) or key
 
     def evaluate(self, request: Evaluate) -> Evaluated:
         """What signing would come to. Raises Refusal: the key does not open, or what is to be signed does not parse."""
@@ -204,7 +206,8 @@ class Keyring:
         objections = tuple(ObjectionTo(*astuple(each)) for each in against)
         windows = tuple(_said(each) for each in lefts)
         approvals = tuple(ApprovalNeeded(each.threshold, tuple(sorted(each.of))) for each in decision.approvals)
-        return Evaluated(json.encode(decoded), key.policy_hash, objections, decision.rules, windows, approvals)
+        ceiling = None if key.policy.risk is None else key.policy.risk.score_max
+        return Evaluated(json.encode(decoded), key.policy_hash, objections, decision.rules, windows, approvals, ceiling)
 
     def derive(self, request: DeriveKeys) -> KeysDerived:
         """Public keys below. Raises Refusal: it does not open, is not active, or is of a curve without such keys."""
@@ -219,10 +222,16 @@ class Keyring:
         return decide(key.policy, meaning_of(what, private.curve, private.public_key), int(self._now()))
 
     def _against(
-        self, order: Order, request: bytes, key: OpenKey, decision: Decision, approvers: frozenset[str] = frozenset()
+        self,
+        order: Order,
+        request: bytes,
+        key: OpenKey,
+        decision: Decision,
+        approvers: frozenset[str] = frozenset(),
+        risk: Objection | None = None,
     ) -> Refused | None:
         """What speaks against it; None: nothing does, and it has counted."""
-        unapproved_ = (unapproved(each, approvers) for each in decision.approvals)
+        unapproved_ = (risk, *(unapproved(each, approvers) for each in decision.approvals))
         objections = decision.objections or tuple(each for each in unapproved_ if each is not None)
         if not objections and decision.spends:
             lacking = self._windows.spend(order.name, decision.spends)

@@ -51,7 +51,10 @@ class ApprovalNeeded(Message, frozen=True):
 
 
 class Evaluated(Message, frozen=True):
-    """``decoded``: as in a signature, with a ``summary`` in the policy's own words. ``rules``: those that allow it."""
+    """``decoded``: as in a signature, with a ``summary`` in the policy's own words. ``rules``: those that allow it.
+
+    ``risk_score_max``: it has to come with a score of at most that; None: it has not.
+    """
 
     decoded: bytes
     policy: str
@@ -59,3 +62,4 @@ class Evaluated(Message, frozen=True):
     rules: tuple[str, ...]
     windows: tuple[WindowLeft, ...] = ()
     approvals: tuple[ApprovalNeeded, ...] = ()
+    risk_score_max: int | None = None

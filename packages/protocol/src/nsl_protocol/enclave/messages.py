@@ -57,7 +57,7 @@ from nsl_protocol.enclave.membership import (
     ShareTaken,
     SubmitShare,
 )
-from nsl_protocol.enclave.policies import Approval, ChangePolicy, PolicyChanged, SettlePolicy
+from nsl_protocol.enclave.policies import Approval, ChangePolicy, PolicyChanged, ScoreGiven, SettlePolicy
 from nsl_protocol.enclave.portable import AttestKey, ExportKey, KeyAttested, KeyExported, Recipients
 from nsl_protocol.enclave.signable import Signable
 from nsl_protocol.enclave.symmetric import Product, Use
@@ -107,6 +107,7 @@ class SignOrder(Message, frozen=True):
     what: Signable
     id: Id16
     approval: Approval | None = None
+    score: ScoreGiven | None = None
 
 
 # Requests ---------------------------------------------------------------------------------------------------------
@@ -244,7 +245,6 @@ class Status(Message, frozen=True):
 
     Attributes:
         mode: of its platform, ``sim`` or ``hw``.
-        measurement: hex.
         phase: ``starting`` until it has the root.
         layers: of isolation, those that are active.
         cluster: the cluster's id; empty where there is none.

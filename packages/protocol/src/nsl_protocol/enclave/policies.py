@@ -18,6 +18,15 @@ class Approval(Message, frozen=True):
     signatures: Annotated[dict[Name, Signature64], Meta(max_length=16)]
 
 
+class ScoreGiven(Message, frozen=True):
+    """How risky a scorer holds what is to be signed. ``signature``: over ``policy.scoring.RiskScore``."""
+
+    scorer: Name
+    score: Annotated[int, Meta(ge=0, le=100)]
+    scored_at: Annotated[int, Meta(ge=0, le=2**53 - 1)]
+    signature: Signature64
+
+
 class ChangePolicy(Message, frozen=True):
     """Make the edition in which another policy holds, or waits to. Answered by ``PolicyChanged``.
 

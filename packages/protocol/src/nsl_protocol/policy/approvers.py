@@ -4,13 +4,19 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated
 
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from msgspec import Meta, Struct
 
 from nsl_protocol.errors import CodecError
+from nsl_protocol.policy.amounts import Amount
 
 _ED25519_DIGITS = 64
+_HALF_BYTES = 32
 
-type Amount = Annotated[str, Meta(pattern="^(0|[1-9][0-9]{0,60})(\\.[0-9]{1,30})?$")]
 type Name = Annotated[str, Meta(pattern="^[a-z0-9](-?[a-z0-9]){0,62}$")]
 
 
@@ -54,7 +60,7 @@ def insist_on_approvers(approvers: Mapping[str, Approver], change: ChangeRule | 
     keys = [each.public_key for each in approvers.values()]
     if len(set(keys)) != len(keys):
         raise CodecError("two approvers have one key: one person counts once", field="policy.approvers")
-    _insist_on_keys(approvers, "policy.approvers")
+    insist_on_keys(approvers, "policy.approvers")
     if change is not None and change.threshold > len(approvers):
         raise CodecError(
             f"{change.threshold} of {len(approvers)} approvers can never sign: name more, or ask fewer",
@@ -64,7 +70,7 @@ def insist_on_approvers(approvers: Mapping[str, Approver], change: ChangeRule | 
 
 def insist_on_requesters(requesters: Mapping[str, Approver], approvers: Mapping[str, Approver]) -> None:
     """Raises CodecError: a key is none, or who asks would approve as well."""
-    _insist_on_keys(requesters, "policy.requesters")
+    insist_on_keys(requesters, "policy.requesters")
     keys = {each.public_key for each in approvers.values()}
     for name, requester in requesters.items():
         if name in approvers or requester.public_key in keys:
@@ -73,7 +79,23 @@ def insist_on_requesters(requesters: Mapping[str, Approver], approvers: Mapping[
             )
 
 
-def _insist_on_keys(named: Mapping[str, Approver], where: str) -> None:
+def insist_on_keys(named: Mapping[str, Approver], where: str) -> None:
+    """Raises CodecError: one of them is no key."""
     for name, each in named.items():
         if (len(each.public_key) == _ED25519_DIGITS) != (each.algorithm is ApproverAlgorithm.ED25519):
             raise CodecError(f"{name}: that is no key of {each.algorithm}", field=where)
+
+
+def holds(approver: Approver, content: bytes, signature: bytes) -> bool:
+    """Whether it is the approver's: Ed25519, or ECDSA over SHA-256 with r‖s."""
+    public_key = bytes.fromhex(approver.public_key)
+    try:
+        if approver.algorithm is ApproverAlgorithm.ED25519:
+            Ed25519PublicKey.from_public_bytes(public_key).verify(signature, content)
+        else:
+            r, s = int.from_bytes(signature[:_HALF_BYTES]), int.from_bytes(signature[_HALF_BYTES:])
+            key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), public_key)
+            key.verify(encode_dss_signature(r, s), content, ec.ECDSA(hashes.SHA256()))
+    except (InvalidSignature, ValueError):
+        return False
+    return True

@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 from nsl_protocol.enclave.signable import Signable
-from nsl_protocol.policy.changing import holds
+from nsl_protocol.policy.approvers import holds
 from nsl_protocol.policy.document import Policy
 
 _APPROVED, _REJECTED = b"nsl-signing-approved-v1\0", b"nsl-signing-rejected-v1\0"

@@ -9,18 +9,12 @@ from typing import ClassVar
 from uuid import UUID
 
 import msgspec
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from nsl_protocol.policy.approvers import Approver, ApproverAlgorithm
+from nsl_protocol.policy.approvers import holds
 from nsl_protocol.policy.document import Policy
 
 #: an approval that nobody used by then is worth nothing
 EXPIRES_SECONDS_MAX = 30 * 86_400
-_HALF_BYTES = 32
 
 
 class _Approved(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -100,18 +94,3 @@ def approved_by(policy: Policy, change: Approvable, approvals: Mapping[str, byte
         for name, signature in approvals.items()
         if name in policy.approvers and holds(policy.approvers[name], change.signed, signature)
     )
-
-
-def holds(approver: Approver, content: bytes, signature: bytes) -> bool:
-    """Whether it is the approver's: Ed25519, or ECDSA over SHA-256 with r‖s."""
-    public_key = bytes.fromhex(approver.public_key)
-    try:
-        if approver.algorithm is ApproverAlgorithm.ED25519:
-            Ed25519PublicKey.from_public_bytes(public_key).verify(signature, content)
-        else:
-            r, s = int.from_bytes(signature[:_HALF_BYTES]), int.from_bytes(signature[_HALF_BYTES:])
-            key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), public_key)
-            key.verify(encode_dss_signature(r, s), content, ec.ECDSA(hashes.SHA256()))
-    except (InvalidSignature, ValueError):
-        return False
-    return True

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from nsl_protocol.policy.amounts import units
 from nsl_protocol.policy.approvers import ApprovalRule
 from nsl_protocol.policy.document import (
     GAS_DECIMALS,
@@ -16,7 +17,6 @@ from nsl_protocol.policy.document import (
     Rule,
     Scope,
     TransferRule,
-    units,
 )
 from nsl_protocol.policy.effects import Approves, Effect, Meaning, Moves, Token
 from nsl_protocol.policy.explaining import (

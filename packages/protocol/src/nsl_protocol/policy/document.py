@@ -15,8 +15,8 @@ from msgspec import Meta, Struct
 from nsl_protocol.errors import CodecError
 from nsl_protocol.evm.address import EvmAddress
 from nsl_protocol.n3.address import ScriptHash
+from nsl_protocol.policy.amounts import Amount, units
 from nsl_protocol.policy.approvers import (
-    Amount,
     ApprovalRule,
     Approver,
     ChangeRule,
@@ -24,6 +24,7 @@ from nsl_protocol.policy.approvers import (
     insist_on_approvers,
     insist_on_requesters,
 )
+from nsl_protocol.policy.scoring import RiskRule, insist_on_scorers
 
 DOCUMENT_BYTES_MAX: Final = 6144
 NATIVE: Final = "native"
@@ -230,6 +231,7 @@ class Policy(_Part, frozen=True):
     change: ChangeRule | None = None
     approvals: Annotated[tuple[ApprovalRule, ...], Meta(max_length=8)] = ()
     requesters: Annotated[dict[Name, Approver], Meta(max_length=16)] = {}
+    risk: RiskRule | None = None
 
     @property
     def by_kind_alone(self) -> bool:
@@ -241,6 +243,7 @@ class Policy(_Part, frozen=True):
             approvers=self.approvers,
             change=self.change,
             requesters=self.requesters,
+            risk=self.risk,
         )
 
     @property
@@ -278,15 +281,6 @@ def checked(policy: Policy) -> Policy:
     return policy
 
 
-def units(amount: str, decimals: int) -> int:
-    """A decimal number as a count of the smallest unit, exactly. Raises CodecError: it is finer than that."""
-    whole, _, fraction = amount.partition(".")
-    fraction = fraction.rstrip("0")
-    if len(fraction) > decimals:
-        raise CodecError(f"{amount} has more than {decimals} decimals", field="policy")
-    return int(whole + fraction.ljust(decimals, "0"))
-
-
 def account_key(chain: Chain, address: str) -> str:
     """One spelling for every address: Base58 on Neo N3, lower-case hex on Neo X. Raises CodecError."""
     return ScriptHash.from_address(address).address if chain is Chain.NEO_N3 else str(EvmAddress.parse(address)).lower()
@@ -316,6 +310,7 @@ def _insist_on_sense(policy: Policy) -> None:
     _insist_on_counters(policy)
     insist_on_approvers(policy.approvers, policy.change)
     insist_on_requesters(policy.requesters, policy.approvers)
+    insist_on_scorers(policy.risk)
     for approval in policy.approvals:
         _insist_on_approval(policy, approval)
 

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from functools import lru_cache
 
+from nsl_protocol.policy.amounts import units
 from nsl_protocol.policy.document import (
     ANY,
     GAS_DECIMALS,
@@ -20,7 +21,6 @@ from nsl_protocol.policy.document import (
     TypedDataRule,
     Whom,
     account_key,
-    units,
 )
 from nsl_protocol.policy.effects import (
     Approves,

@@ -17,6 +17,7 @@ from nsl.cli.output import explained, show_list, show_record
 from nsl.cli.policy_changes import requesting
 from nsl.cli.policy_files import read_document
 from nsl.cli.portable import COMMANDS, Recipients
+from nsl.cli.scoring import score_in
 from nsl.cli.secrets import COMMANDS as SECRET_COMMANDS
 
 app = typer.Typer(no_args_is_help=True, help="Keys in the enclave: make, import, sign, encrypt, export, destroy.")
@@ -165,6 +166,9 @@ def sign(
     requester_key: Annotated[
         Path | None, typer.Option(help="With the key that `nsl policy approver-key` wrote there.")
     ] = None,
+    risk_score: Annotated[
+        Path | None, typer.Option(help="A score of exactly this, as `nsl policy score --json` prints it.")
+    ] = None,
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
@@ -189,6 +193,7 @@ def sign(
             approval_id=approval,
             address_index=address_index,
             request_signature=signed,
+            risk_score=None if risk_score is None else score_in(risk_score),
         )
         show_record(made, as_json=as_json)
 

@@ -10,6 +10,7 @@ from nsl.cli.output import explained, fail, show_json, show_list, show_record
 from nsl.cli.policy_changes import COMMANDS
 from nsl.cli.policy_files import read_policy_file
 from nsl.cli.ready_policies import ready
+from nsl.cli.scoring import score
 
 if TYPE_CHECKING:
     from nsl_protocol.policy.document import Policy
@@ -18,6 +19,7 @@ app = typer.Typer(no_args_is_help=True, help="Policies of keys: check, test, com
 for name, command in COMMANDS.items():
     app.command(name)(command)
 app.command("ready")(ready)
+app.command("score")(score)
 
 
 @app.command()

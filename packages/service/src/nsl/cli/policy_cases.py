@@ -17,9 +17,9 @@ from nsl_protocol.enclave.signable import (
     SignTypedData,
 )
 from nsl_protocol.errors import CodecError
-from nsl_protocol.policy.approvers import Amount
+from nsl_protocol.policy.amounts import Amount, units
 from nsl_protocol.policy.decision import Decision, Objection, decide, summary, too_much
-from nsl_protocol.policy.document import Kind, Policy, units
+from nsl_protocol.policy.document import Kind, Policy
 from nsl_protocol.policy.reading import meaning_of
 
 ALLOW = "allow"

@@ -14,7 +14,7 @@ from msgspec import Meta
 from nsl.identity.model import Caller, Requires, Scope
 from nsl.identity.service import Note
 from nsl.keys.api.addresses import AddressesOf
-from nsl.keys.api.requesting import RequestSignature, insist_on_requesters, together
+from nsl.keys.api.requesting import RequestSignature, ScoreBody, insist_on_requesters, together
 from nsl.keys.api.views import (
     AliasText,
     ExportRecipients,
@@ -91,9 +91,10 @@ class SignRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SignRequested(SignRequest, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A request to sign, which the client has signed where the policy wants that."""
+    """A request to sign, which the client has signed, and a scorer has scored, where the policy wants that."""
 
     request_signature: RequestSignature | None = None
+    risk_score: ScoreBody | None = None
 
 
 class SignApproved(SignRequested, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -291,9 +292,15 @@ def usages_of(named: tuple[Usage, ...], curve: Curve) -> tuple[Usage, ...]:
 
 
 def to_sign(request: SignRequest) -> ToSign:
-    signature = request.request_signature if isinstance(request, SignRequested) else None
-    approval = None if signature is None else signature.given
-    return ToSign(request.kind, _content(request), request.network, request.address_index, approval)
+    item = ToSign(request.kind, _content(request), request.network, request.address_index)
+    if not isinstance(request, SignRequested):
+        return item
+    signature, score = request.request_signature, request.risk_score
+    return replace(
+        item,
+        approval=None if signature is None else signature.given,
+        score=None if score is None else score.given,
+    )
 
 
 def _content(request: SignRequest) -> bytes:

@@ -112,7 +112,10 @@ class NeededApproval(msgspec.Struct, frozen=True):
 
 
 class EvaluationView(msgspec.Struct, frozen=True):
-    """``decoded``: what the enclave understands; ``rules``: those that allow it; ``would_change``: for each reason."""
+    """``decoded``: what the enclave understands; ``rules``: those that allow it; ``would_change``: for each reason.
+
+    ``risk_score_max``: it has to come with a score of at most that.
+    """
 
     allowed: bool
     decoded: dict[str, Any]
@@ -122,6 +125,7 @@ class EvaluationView(msgspec.Struct, frozen=True):
     policy_hash: str
     windows: list[WindowView]
     approvals: list[NeededApproval]
+    risk_score_max: int | None = None
 
 
 @get("/v1/keys/{key_id:uuid}/policy", operation_id="getKeyPolicy", summary="What a key may sign", tags=["keys"])
@@ -235,6 +239,7 @@ async def evaluate_policy(
         policy_hash=found.policy,
         windows=[WindowView(each.counter, each.seconds, each.amount, each.limit, each.left) for each in found.windows],
         approvals=[NeededApproval(each.threshold, list(each.of)) for each in found.approvals],
+        risk_score_max=found.risk_score_max,
     )
 
 

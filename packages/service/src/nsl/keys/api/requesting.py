@@ -1,4 +1,4 @@
-"""Requests to sign that the client itself has signed, over HTTP."""
+"""What comes with a request to sign, over HTTP: the client's own signature, and a scorer's."""
 
 from collections.abc import Iterable
 from typing import Annotated
@@ -11,8 +11,9 @@ from nsl.identity.model import Caller
 from nsl.keys.errors import RequesterUnknown
 from nsl.keys.service import Keys
 from nsl.kit.errors import Malformed
-from nsl_protocol.enclave.policies import Approval
+from nsl_protocol.enclave.policies import Approval, ScoreGiven
 from nsl_protocol.policy.approvers import Name
+from nsl_protocol.policy.scoring import Score
 
 
 class RequestSignature(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,6 +32,23 @@ class RequestSignature(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def given(self) -> Approval:
         """As the enclave takes it."""
         return Approval(self.nonce.bytes, self.expires_at, {self.requester: bytes.fromhex(self.signature)})
+
+
+class ScoreBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How risky a scorer holds it, where the policy has `risk`. `nsl_client.scoring` makes one.
+
+    ``score``: 0 (harmless) to 100; ``scored_at``: Unix seconds.
+    """
+
+    scorer: Name
+    score: Score
+    scored_at: Annotated[int, Meta(ge=0, le=2**53 - 1)]
+    signature: Annotated[str, Meta(pattern="^[0-9a-f]{128}$")]
+
+    @property
+    def given(self) -> ScoreGiven:
+        """As the enclave takes it."""
+        return ScoreGiven(self.scorer, self.score, self.scored_at, bytes.fromhex(self.signature))
 
 
 async def insist_on_requesters(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from nsl.keys.errors import KindUnsuitable
 from nsl.keys.model import KINDS_OF_CURVE, Key
-from nsl_protocol.enclave.policies import Approval
+from nsl_protocol.enclave.policies import Approval, ScoreGiven
 from nsl_protocol.enclave.signable import (
     PlainSignable,
     Signable,
@@ -24,7 +24,7 @@ class ToSign:
     """``payload`` is the message, digest, transaction or document; ``network`` the N3 magic number or EVM chain id.
 
     ``address_index``: the key at ``m/0/address_index`` below signs it (BIP-32). ``approval``: signatures by approvers
-    and requesters, where the key's policy asks for some.
+    and requesters, where the key's policy asks for some. ``score``: how risky a scorer holds it.
     """
 
     kind: Kind
@@ -32,6 +32,7 @@ class ToSign:
     network: int | None = None
     address_index: int | None = None
     approval: Approval | None = None
+    score: ScoreGiven | None = None
 
 
 def signable(key: Key, item: ToSign) -> Signable:

@@ -147,8 +147,10 @@ def insist_on_suitable(policy: Policy, curve: Curve) -> None:
         checked(policy)
     except CodecError as error:
         raise PolicyUnsuitable(f"The policy cannot be taken: {error}.", field="policy") from error
-    if policy.requesters and curve in ROTATED_CURVES:
-        raise PolicyUnsuitable("Requests to a secret key are not signed: leave requesters out.", field="policy")
+    if (policy.requesters or policy.risk) and curve in ROTATED_CURVES:
+        raise PolicyUnsuitable(
+            "Requests to a secret key are neither signed nor scored: leave requesters and risk out.", field="policy"
+        )
     unsuitable = set(policy.kinds or ()) - KINDS_OF_CURVE[curve]
     if unsuitable:
         raise KindUnsuitable(f"A {curve} key cannot sign: {', '.join(sorted(unsuitable))}.", field="policy.kinds")

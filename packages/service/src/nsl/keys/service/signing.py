@@ -265,7 +265,8 @@ class Keys:
         orders: dict[int, SignOrder] = {}
         for position, item in enumerate(items):
             try:
-                orders[position] = SignOrder(name, wrapped.wrapped, signable(key, item), new_id().bytes, item.approval)
+                what, id_ = signable(key, item), new_id().bytes
+                orders[position] = SignOrder(name, wrapped.wrapped, what, id_, item.approval, item.score)
                 results.append(KindUnsuitable("not reached"))
             except Failure as failure:
                 results.append(failure)
