@@ -94,7 +94,7 @@ class MaliciousHost:
         codes = set()
         for replica in self.enclave._links.replicas:
             try:
-                codes.add(_code(await self.enclave._register.ask_present(replica.ask, item, attempt, kind)))
+                codes.add(_code(await self.enclave.register.ask_present(replica.ask, item, attempt, kind)))
             except EnclaveRefused as refused:
                 codes.add(refused.code)
         return _refusal(codes)
@@ -119,7 +119,7 @@ class MaliciousHost:
             answer = _single(await replica.ask(order))
             if _code(answer) == "NOT_SHOWN":
                 try:
-                    await self.enclave._register.show(replica.ask, WrappedKey(name, blob))
+                    await self.enclave.register.show(replica.ask, WrappedKey(name, blob))
                     answer = _single(await replica.ask(order))
                 except EnclaveRefused as refused:
                     answer = Refused(refused.code, refused.detail)
