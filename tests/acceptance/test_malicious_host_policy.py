@@ -185,7 +185,8 @@ class Approving:
 
     def malleated(self) -> Approval:
         whole = self.by_ann_and_bob()
-        return replace(whole, signatures=whole.signatures | {"bob": whole.signatures["bob"][:63] + b"\x00"})
+        made = whole.signatures["bob"]
+        return replace(whole, signatures=whole.signatures | {"bob": made[:63] + bytes((made[63] ^ 1,))})
 
 
 APPROVALS: dict[str, Callable[[Approving], Approval]] = {
