@@ -7,8 +7,8 @@ import typer
 
 from nsl.cli.addresses import AddressIndex
 from nsl.cli.connection import AsJson, Credentials, connect, key_of
-from nsl.cli.keys import KindOption, payload_of
 from nsl.cli.output import explained, fail, show_list, show_record
+from nsl.cli.payloads import KindOption, payload_of
 from nsl.cli.policy_changes import ApproverName, KeyFile, secret_in, signing
 
 if TYPE_CHECKING:

@@ -1,9 +1,8 @@
 """``nsl keys``: keys in the enclave."""
 
-import json
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from msgspec import UNSET
@@ -14,6 +13,7 @@ from nsl.cli.connection import AsJson, Credentials, KeyId, connect, key_of
 from nsl.cli.destroying import COMMANDS as DESTROYING_COMMANDS
 from nsl.cli.freezing import COMMANDS as FREEZING_COMMANDS
 from nsl.cli.output import explained, show_list, show_record
+from nsl.cli.payloads import KindOption, payload_of
 from nsl.cli.policy_changes import requesting
 from nsl.cli.policy_files import read_document
 from nsl.cli.portable import COMMANDS, Recipients
@@ -44,14 +44,6 @@ class StateOption(StrEnum):
 
 Alias = Annotated[str | None, typer.Option(help="A name that one live key has; commands take it in an id's place.")]
 Tags = Annotated[list[str] | None, typer.Option("--tag", help="NAME=VALUE; may be given several times.")]
-
-
-class KindOption(StrEnum):
-    MESSAGE = "message"
-    DIGEST = "digest"
-    N3_TRANSACTION = "n3-transaction"
-    EVM_TRANSACTION = "evm-transaction"
-    TYPED_DATA = "typed-data"
 
 
 @app.command()
@@ -313,17 +305,3 @@ def _tags(named: list[str] | None) -> dict[str, str] | None:
         if "=" not in each:
             raise typer.BadParameter(f"a tag is NAME=VALUE, not {each!r}", param_hint="--tag")
     return dict(each.split("=", 1) for each in named)
-
-
-def payload_of(kind: KindOption, text: str) -> dict[str, Any]:
-    if kind is KindOption.MESSAGE:
-        return {"text": text}
-    if kind is not KindOption.TYPED_DATA:
-        return {"hex": text}
-    try:
-        document = json.loads(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"typed data is a JSON document: {error}", param_hint="PAYLOAD") from error
-    if not isinstance(document, dict):
-        raise typer.BadParameter("typed data is a JSON object", param_hint="PAYLOAD")
-    return document

@@ -10,6 +10,7 @@ from msgspec.json import decode
 from nsl.cli.addresses import AddressIndex
 from nsl.cli.connection import AsJson, Credentials, KeyId, connect, key_of
 from nsl.cli.output import explained, fail, show_record
+from nsl.cli.payloads import KindOption, payload_of
 from nsl.cli.policy_changes import KeyFile, TenantId, secret_in, signing
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def score(
     score: Annotated[int, typer.Option(min=0, max=100, help="How risky it is: 0 (harmless) to 100.")],
     name: Annotated[str, typer.Option(help="Yours, as the policy has it.")],
     key: KeyFile,
-    kind: Annotated[str, typer.Option(help="What the payload is, as for `nsl keys sign`.")] = "message",
+    kind: Annotated[KindOption, typer.Option(help="What the payload is.")] = KindOption.MESSAGE,
     network: Annotated[int | None, typer.Option(help="A transaction's N3 magic number or EVM chain id.")] = None,
     address_index: AddressIndex = None,
     *,
@@ -36,19 +37,16 @@ def score(
 
     Example: nsl policy score KEY_ID "pay" --score 12 --name model --key model.key --json > score.json
     """
-    from nsl.cli.keys import KindOption, payload_of
     from nsl.cli.portable import tenant_of
     from nsl_client.scoring import Scorer
 
     with explained(), connect(credentials) as client:
-        if kind not in list(KindOption):
-            fail(f"There is no signing {kind}: {', '.join(KindOption)}.")
         key_id = key_of(client, key_id)
         cluster = client.keys.policy(key_id).cluster
         with signing():
             scorer = Scorer(name, secret_in(key), cluster, tenant or tenant_of(credentials))
-            what = payload_of(KindOption(kind), payload)
-            made = scorer.score(key_id, kind, what, score, network=network, address_index=address_index)
+            what = payload_of(kind, payload)
+            made = scorer.score(key_id, kind.value, what, score, network=network, address_index=address_index)
         show_record(made, as_json=as_json)
 
 
