@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from nsl.cli.up.postgres import OWNER, Postgres
+from nsl_client.passkeys import approver
 from tests.support.live import NSL, Live
+from tests.support.passkey import SoftPasskey
 
 GROUPS = [
     (),
@@ -53,7 +55,8 @@ COMMANDS = [
     ("enclave", "client-key"), ("enclave", "bootstrap"), ("enclave", "join"), ("enclave", "recover"),
     ("enclave", "request"), ("enclave", "packages"), ("enclave", "register"), ("enclave", "proceed"),
     ("enclave", "freeze"), ("enclave", "freeze-status"), ("enclave", "request-unfreeze"),
-    ("keys", "rotate"), ("policy", "score"), ("enclave", "approve-unfreeze"), ("enclave", "unfreeze"),
+    ("keys", "rotate"), ("policy", "score"), ("approvals", "challenge"), ("approvals", "decide"),
+    ("enclave", "approve-unfreeze"), ("enclave", "unfreeze"),
     ("enclave", "approve"), ("enclave", "root", "rotate"), ("enclave", "root", "retire"),
     ("enclave", "manifest", "sign"), ("enclave", "manifest", "apply"),
 ]  # fmt: skip
@@ -237,6 +240,20 @@ def test_what_a_scorer_holds_harmless_is_signed(live: Live, tmp_path: Path) -> N
         score.write_text(json.dumps(live.json(*scoring, str(number))))
         signed = live.nsl("keys", "sign", key, "hello", "--risk-score", str(score), check=False)
         assert signed.returncode == status, signed.stderr
+
+
+def test_an_approver_decides_by_passkey(live: Live, tmp_path: Path) -> None:
+    passkey, policy, given = SoftPasskey(), tmp_path / "policy.json", tmp_path / "credential.json"
+    named = approver(passkey.registered(), rp_id=passkey.rp_id, origin=passkey.origin)
+    policy.write_text(json.dumps({"approvers": {"dora": named}, "approvals": [{"threshold": 1}]}))
+    key = live.json("keys", "create", "by passkey", "--curve", "ed25519", "--policy", str(policy))["id"]
+    asked = live.json("approvals", "ask", key, "hello")["id"]
+    given.write_text(json.dumps(passkey.asserts(live.json("approvals", "challenge", asked)["challenge"])))
+    decides = ("approvals", "decide", asked, "--name", "dora", "--assertion")
+    mine = live.nsl(*decides, str(given), check=False)
+    assert (mine.returncode, "APPROVAL_NOT_YOURS" in mine.stderr) == (1, True)
+    broken = live.nsl(*decides, str(policy), check=False)
+    assert (broken.returncode, "navigator.credentials.get" in broken.stderr) == (1, True)
 
 
 def test_a_key_is_disabled_enabled_and_its_destruction_undone(live: Live) -> None:

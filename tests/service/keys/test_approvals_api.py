@@ -7,9 +7,11 @@ import httpx
 import msgspec
 import pytest
 
+from nsl_client import passkeys
 from nsl_client.approvals import Approval, read, sign_decision
 from nsl_client.governance import read_document
 from tests.service.keys.test_policy_changes import ANN, BOB, approver
+from tests.support.passkey import SoftPasskey
 from tests.support.service import Service
 
 POLICY: dict[str, Any] = {
@@ -57,6 +59,27 @@ def decided(
     signature = sign_decision(approval, secret, reject=decision == "reject")
     body = {"approver": name, "decision": decision, "signature": signature}
     return api.post(f"/v1/approvals/{approval.id}/decisions", json=body)
+
+
+def test_a_passkey_approves_and_it_is_signed(api: httpx.Client, other: httpx.Client) -> None:
+    passkey = SoftPasskey()
+    named = passkeys.approver(passkey.registered(), rp_id=passkey.rp_id, origin=passkey.origin)
+    policy = {"approvers": {"ann": approver(ANN), "dora": named}, "approvals": [{"threshold": 2}]}
+    key = str(api.post("/v1/keys", json={"name": "k", "curve": "ed25519", "policy": policy}).json()["id"])
+    approval = asked(api, key)
+    assert decided(other, approval, "ann", ANN).json()["state"] == "open"
+
+    def decides(credential: dict[str, Any], decision: str = "approve") -> httpx.Response:
+        body = {"approver": "dora", "decision": decision, "signature": passkeys.proof(credential)}
+        return other.post(f"/v1/approvals/{approval.id}/decisions", json=body)
+
+    elsewhere = decides(passkey.asserts(passkeys.challenge(approval.statement), origin="https://evil.example"))
+    assert (elsewhere.status_code, elsewhere.json()["code"]) == (422, "DECISION_NOT_SIGNED")
+    rejecting = decides(passkey.asserts(passkeys.challenge(approval.statement, reject=True)))
+    assert rejecting.json()["code"] == "DECISION_NOT_SIGNED"
+    assert decides(passkey.asserts(passkeys.challenge(approval.statement))).json()["state"] == "approved"
+    signed = api.post(f"/v1/keys/{key}/sign", json=BODY | {"approval_id": approval.id})
+    assert signed.status_code == 200, signed.text
 
 
 def test_two_approve_and_it_is_signed(api: httpx.Client, other: httpx.Client, key: str) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from nsl_protocol.audit.leaves import LEAF_BYTES_MAX
+from nsl_protocol.policy.passkeys import PROOF_BYTES_MAX
 
 #: a change of the register is sealed with the blob that it enters, in a slot of fixed size
 WRAPPED_BYTES_MAX = 8192
@@ -18,6 +19,8 @@ type QuoteBytes = Annotated[bytes, Meta(min_length=1, max_length=65_536)]
 type CollateralBytes = Annotated[bytes, Meta(min_length=1, max_length=262_144)]
 type Name = Annotated[str, Meta(pattern="^[a-z0-9](-?[a-z0-9]){0,62}$")]
 type Signature64 = Annotated[bytes, Meta(min_length=64, max_length=64)]
+#: an approver's: a signature, or an assertion of a passkey (``policy.passkeys``)
+type Proof = Annotated[bytes, Meta(min_length=64, max_length=PROOF_BYTES_MAX)]
 
 
 class Message(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=True, gc=False):

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
-from nsl_protocol.enclave.fields import MarkedLeaf, Message, Name, Signature64, Wrapped
+from nsl_protocol.enclave.fields import MarkedLeaf, Message, Name, Proof, Wrapped
 from nsl_protocol.enclave.wrapped import KeyName
 
 DAY_SECONDS = 86_400
@@ -56,7 +56,7 @@ class ChangeApproval(Message, frozen=True):
     """
 
     expires_at: Annotated[int, Meta(ge=0, le=2**53 - 1)]
-    signatures: Annotated[dict[Name, Signature64], Meta(max_length=16)]
+    signatures: Annotated[dict[Name, Proof], Meta(max_length=16)]
 
 
 class ChangeKey(Message, frozen=True):

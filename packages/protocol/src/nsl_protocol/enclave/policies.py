@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from nsl_protocol.enclave.fields import Id16, MarkedLeaf, Message, Name, Signature64, Wrapped
+from nsl_protocol.enclave.fields import Id16, MarkedLeaf, Message, Name, Proof, Signature64, Wrapped
 from nsl_protocol.enclave.wrapped import KeyName
 
 type PolicyBytes = Annotated[bytes, Meta(max_length=8192)]
@@ -15,7 +15,7 @@ class Approval(Message, frozen=True):
 
     id: Id16
     expires_at: Annotated[int, Meta(ge=0, le=2**53 - 1)]
-    signatures: Annotated[dict[Name, Signature64], Meta(max_length=16)]
+    signatures: Annotated[dict[Name, Proof], Meta(max_length=16)]
 
 
 class ScoreGiven(Message, frozen=True):
@@ -37,7 +37,7 @@ class ChangePolicy(Message, frozen=True):
     wrapped: Wrapped
     policy: PolicyBytes
     expires_at: Annotated[int, Meta(ge=0, le=2**53 - 1)]
-    approvals: Annotated[dict[Name, Signature64], Meta(max_length=16)]
+    approvals: Annotated[dict[Name, Proof], Meta(max_length=16)]
 
 
 class SettlePolicy(Message, frozen=True):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import partial
 from typing import Annotated
 
 from cryptography.exceptions import InvalidSignature
@@ -13,6 +14,7 @@ from msgspec import Meta, Struct
 
 from nsl_protocol.errors import CodecError
 from nsl_protocol.policy.amounts import Amount
+from nsl_protocol.policy.passkeys import Passkey, asserted
 
 _ED25519_DIGITS = 64
 _HALF_BYTES = 32
@@ -26,10 +28,11 @@ class ApproverAlgorithm(StrEnum):
 
 
 class Approver(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """``public_key``: hex of 32 bytes of Ed25519, or of a compressed point."""
+    """``public_key``: hex of 32 bytes of Ed25519, or of a compressed point. ``passkey``: where it is used."""
 
     algorithm: ApproverAlgorithm
     public_key: Annotated[str, Meta(pattern="^([0-9a-f]{64}|0[23][0-9a-f]{64})$")]
+    passkey: Passkey | None = None
 
 
 class ApprovalRule(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -71,12 +74,20 @@ def insist_on_approvers(approvers: Mapping[str, Approver], change: ChangeRule | 
 def insist_on_requesters(requesters: Mapping[str, Approver], approvers: Mapping[str, Approver]) -> None:
     """Raises CodecError: a key is none, or who asks would approve as well."""
     insist_on_keys(requesters, "policy.requesters")
+    insist_on_programs(requesters, "policy.requesters")
     keys = {each.public_key for each in approvers.values()}
     for name, requester in requesters.items():
         if name in approvers or requester.public_key in keys:
             raise CodecError(
                 f"{name} asks and approves: give each a name and a key of its own", field="policy.requesters"
             )
+
+
+def insist_on_programs(named: Mapping[str, Approver], where: str) -> None:
+    """Raises CodecError: one of them would need a person."""
+    for name, each in named.items():
+        if each.passkey is not None:
+            raise CodecError(f"{name}: a passkey takes a person; name a program's own key", field=where)
 
 
 def insist_on_keys(named: Mapping[str, Approver], where: str) -> None:
@@ -86,16 +97,26 @@ def insist_on_keys(named: Mapping[str, Approver], where: str) -> None:
             raise CodecError(f"{name}: that is no key of {each.algorithm}", field=where)
 
 
-def holds(approver: Approver, content: bytes, signature: bytes) -> bool:
-    """Whether it is the approver's: Ed25519, or ECDSA over SHA-256 with r‖s."""
+def holds(approver: Approver, content: bytes, proof: bytes) -> bool:
+    """Whether the approver has signed it: Ed25519, ECDSA over SHA-256 with r‖s, or an assertion of a passkey."""
+    if approver.passkey is not None:
+        return asserted(approver.passkey, content, proof, partial(_verified, approver))
+    if len(proof) != 2 * _HALF_BYTES:
+        return False
+    if approver.algorithm is ApproverAlgorithm.SECP256R1:
+        proof = encode_dss_signature(int.from_bytes(proof[:_HALF_BYTES]), int.from_bytes(proof[_HALF_BYTES:]))
+    return _verified(approver, content, proof)
+
+
+def _verified(approver: Approver, content: bytes, signature: bytes) -> bool:
+    """``signature``: of Ed25519, or ECDSA in DER."""
     public_key = bytes.fromhex(approver.public_key)
     try:
         if approver.algorithm is ApproverAlgorithm.ED25519:
             Ed25519PublicKey.from_public_bytes(public_key).verify(signature, content)
         else:
-            r, s = int.from_bytes(signature[:_HALF_BYTES]), int.from_bytes(signature[_HALF_BYTES:])
             key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), public_key)
-            key.verify(encode_dss_signature(r, s), content, ec.ECDSA(hashes.SHA256()))
+            key.verify(signature, content, ec.ECDSA(hashes.SHA256()))
     except (InvalidSignature, ValueError):
         return False
     return True

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta, Struct
 
-from nsl_protocol.policy.approvers import Approver, Name, holds, insist_on_keys
+from nsl_protocol.policy.approvers import Approver, Name, holds, insist_on_keys, insist_on_programs
 
 SCORE_MAX = 100
 #: a scorer's clock may be so far ahead of the enclave's
@@ -62,6 +62,7 @@ def insist_on_scorers(rule: RiskRule | None) -> None:
     """Raises CodecError: one of them has no key."""
     if rule is not None:
         insist_on_keys(rule.scorers, "policy.risk.scorers")
+        insist_on_programs(rule.scorers, "policy.risk.scorers")
 
 
 def scored(rule: RiskRule, score: RiskScore, signature: bytes) -> bool:

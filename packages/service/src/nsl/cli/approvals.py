@@ -1,5 +1,6 @@
 """``nsl approvals``: approvals of single signatures. An approver reads and signs on his own machine."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -97,6 +98,50 @@ def reject(
     Example: nsl approvals reject APPROVAL_ID --name ann --key ann.key
     """
     _decide(approval_id, name, key, credentials, reject=True, as_json=as_json)
+
+
+@app.command()
+def challenge(
+    approval_id: ApprovalId,
+    reject: Annotated[bool, typer.Option("--reject", help="To reject it.")] = False,
+    credentials: Credentials = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a page asks your passkey for, after what would be signed was read from its bytes.
+
+    Example: nsl approvals challenge APPROVAL_ID
+    """
+    from nsl_client.passkeys import challenge as challenge_of
+
+    with explained(), connect(credentials) as client:
+        approval = client.approvals.get(approval_id)
+        typer.echo(f"it would {_read(client, approval)}", err=True)
+        show_record({"challenge": challenge_of(approval.statement, reject=reject)}, as_json=as_json)
+
+
+@app.command()
+def decide(
+    approval_id: ApprovalId,
+    name: ApproverName,
+    assertion: Annotated[Path, typer.Option(help="What the page gave, `credential.toJSON()`, as a file.")],
+    reject: Annotated[bool, typer.Option("--reject", help="It rejects.")] = False,
+    credentials: Credentials = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bring what an approver has decided with a passkey.
+
+    Example: nsl approvals decide APPROVAL_ID --name ann --assertion credential.json
+    """
+    from nsl_client.passkeys import proof
+
+    with explained(), connect(credentials) as client:
+        try:
+            made = proof(json.loads(assertion.read_bytes()))
+        except (OSError, ValueError) as error:
+            fail(f"{assertion}: {error}")
+        show_record(
+            client.approvals.decide(approval_id, name, "reject" if reject else "approve", made), as_json=as_json
+        )
 
 
 @app.command()

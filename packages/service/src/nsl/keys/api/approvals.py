@@ -13,7 +13,7 @@ from msgspec import Meta
 from nsl.identity.model import Caller, Requires, Scope
 from nsl.identity.service import Note
 from nsl.keys.api.keys import PAGE_MAX, ApprovingOf, SignRequest, to_sign
-from nsl.keys.api.views import IdempotencyKey, Once
+from nsl.keys.api.views import IdempotencyKey, Once, ProofText
 from nsl.keys.service import Shown
 from nsl.kit.db import Connection
 from nsl_protocol.policy.approvers import Name
@@ -33,7 +33,7 @@ class DecideApproval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     approver: Name
     decision: Literal["approve", "reject"]
-    signature: Annotated[str, Meta(pattern="^[0-9a-f]{128}$")]
+    signature: ProofText
 
 
 class NeededView(msgspec.Struct, frozen=True):

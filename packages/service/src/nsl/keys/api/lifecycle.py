@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from nsl.identity.model import Caller, Requires, Scope
 from nsl.identity.service import Idempotency, Note
-from nsl.keys.api.views import IdempotencyKey, KeysOf, KeyView, Once, view, viewed
+from nsl.keys.api.views import IdempotencyKey, KeysOf, KeyView, Once, ProofText, view, viewed
 from nsl.keys.service import Destroying, Keys
 from nsl_protocol.enclave.lifecycle import DAY_SECONDS, ChangeApproval, KeyChange
 
@@ -28,9 +28,7 @@ class ChangeApprovals(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     expires_at: Annotated[int, Meta(ge=0, le=2**53 - 1)] = 0
-    approvals: Annotated[
-        dict[Annotated[str, Meta(max_length=64)], Annotated[str, Meta(pattern="^[0-9a-f]{128}$")]], Meta(max_length=16)
-    ] = {}
+    approvals: Annotated[dict[Annotated[str, Meta(max_length=64)], ProofText], Meta(max_length=16)] = {}
 
     def given(self) -> ChangeApproval | None:
         """As the enclave takes it; None: nobody has signed."""

@@ -14,7 +14,7 @@ from msgspec import Meta
 from nsl.identity.model import Caller, Requires, Scope
 from nsl.identity.service import Note
 from nsl.keys.api.keys import SignRequest, to_sign
-from nsl.keys.api.views import IdempotencyKey, KeysOf, KeyView, Once, view, viewed
+from nsl.keys.api.views import IdempotencyKey, KeysOf, KeyView, Once, ProofText, view, viewed
 from nsl.keys.service import Governing
 from nsl_protocol.policy.approvers import Name
 from nsl_protocol.policy.document import Policy
@@ -55,7 +55,7 @@ class ChangePolicyRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
 
     policy: Policy
     expires_at: Annotated[int, Meta(ge=0, le=2**53 - 1)]
-    approvals: Annotated[dict[Name, Annotated[str, Meta(pattern="^[0-9a-f]{128}$")]], Meta(max_length=16)]
+    approvals: Annotated[dict[Name, ProofText], Meta(max_length=16)]
 
 
 class CompareRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -20,6 +20,9 @@ from nsl_protocol.enclave.lifecycle import KeyState
 from nsl_protocol.enclave.portable import RECIPIENTS_MAX
 from nsl_protocol.policy.document import Policy
 
+type ProofText = Annotated[
+    str, Meta(pattern=r"^([0-9a-f]{2}){64,2048}$(?!\n)", description="hex: a signature, or an assertion of a passkey")
+]
 KeysOf = NamedDependency[SkipValidation[Keys]]
 Once = NamedDependency[SkipValidation[Idempotency]]
 IdempotencyKey = Annotated[
