@@ -5,10 +5,11 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from nsl_protocol.audit.leaves import LEAF_BYTES_MAX
-from nsl_protocol.policy.passkeys import PROOF_BYTES_MAX
 
 #: a change of the register is sealed with the blob that it enters, in a slot of fixed size
 WRAPPED_BYTES_MAX = 8192
+#: an assertion of a passkey is the longest
+PROOF_BYTES_MAX = 2048
 
 type Id16 = Annotated[bytes, Meta(min_length=16, max_length=16)]
 type Bytes32 = Annotated[bytes, Meta(min_length=32, max_length=32)]

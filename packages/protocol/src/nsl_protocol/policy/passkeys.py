@@ -8,12 +8,11 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Callable
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
-PROOF_BYTES_MAX: Final = 2048
 _HASH_BYTES, _HEADER_BYTES = 32, 37
 _PRESENT, _VERIFIED = 0x01, 0x04
 
