@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-PRESENT, VERIFIED = 0x01, 0x04
+PRESENT, VERIFIED, ATTESTED, EXTENDED = 0x01, 0x04, 0x40, 0x80
 
 
 def text(content: bytes) -> str:
@@ -31,12 +31,18 @@ class SoftPasskey:
         public = self.key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         return {"response": {"publicKey": text(public)}}
 
-    def asserts(self, challenge: str, *, flags: int = PRESENT | VERIFIED, **said: Any) -> dict[str, Any]:
+    def asserts(
+        self, challenge: str, *, flags: int = PRESENT | VERIFIED, extensions: bytes = b"", **said: Any
+    ) -> dict[str, Any]:
         """As ``toJSON()`` of what ``get`` gave. ``said``: other client data."""
-        self.counter += 1
         client = {"type": "webauthn.get", "challenge": challenge, "origin": self.origin, "crossOrigin": False} | said
-        data = json.dumps(client, separators=(",", ":")).encode()
+        return self.signs(json.dumps(client, separators=(",", ":")).encode(), flags, extensions)
+
+    def signs(self, data: bytes, flags: int = PRESENT | VERIFIED, extensions: bytes = b"") -> dict[str, Any]:
+        """What an authenticator makes of any client data."""
+        self.counter += 1
         authenticator = hashlib.sha256(self.rp_id.encode()).digest() + bytes((flags,)) + self.counter.to_bytes(4)
+        authenticator += extensions
         signature = self.key.sign(authenticator + hashlib.sha256(data).digest(), ec.ECDSA(hashes.SHA256()))
         parts = {"authenticatorData": authenticator, "clientDataJSON": data, "signature": signature}
         return {"response": {name: text(each) for name, each in parts.items()}}

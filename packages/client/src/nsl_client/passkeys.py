@@ -10,6 +10,7 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
@@ -37,9 +38,9 @@ def proof(credential: Mapping[str, Any]) -> str:
     try:
         said = credential["response"]
         parts = [_bytes(said[each]) for each in ("authenticatorData", "clientDataJSON", "signature")]
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"This is no answer of navigator.credentials.get: {error!r}.") from error
-    return Assertion(*parts).proof.hex()
+        return msgspec.convert(parts, Assertion).proof.hex()
+    except (KeyError, TypeError, ValueError, msgspec.ValidationError) as error:
+        raise ValueError(f"This is no answer of navigator.credentials.get for ES256: {error!r}.") from error
 
 
 def approver(credential: Mapping[str, Any], *, rp_id: str, origin: str) -> dict[str, Any]:

@@ -64,6 +64,7 @@ def insist_on_approvers(approvers: Mapping[str, Approver], change: ChangeRule | 
     if len(set(keys)) != len(keys):
         raise CodecError("two approvers have one key: one person counts once", field="policy.approvers")
     insist_on_keys(approvers, "policy.approvers")
+    insist_on_passkeys(approvers, "policy.approvers")
     if change is not None and change.threshold > len(approvers):
         raise CodecError(
             f"{change.threshold} of {len(approvers)} approvers can never sign: name more, or ask fewer",
@@ -88,6 +89,21 @@ def insist_on_programs(named: Mapping[str, Approver], where: str) -> None:
     for name, each in named.items():
         if each.passkey is not None:
             raise CodecError(f"{name}: a passkey takes a person; name a program's own key", field=where)
+
+
+def insist_on_passkeys(named: Mapping[str, Approver], where: str) -> None:
+    """Raises CodecError: one of them could never approve, and what waits for it would wait for good."""
+    for name, each in named.items():
+        if each.passkey is None:
+            continue
+        if each.algorithm is not ApproverAlgorithm.SECP256R1:
+            raise CodecError(f"{name}: a passkey is of ES256: make it with alg -7, name secp256r1", field=where)
+        if not each.passkey.reachable:
+            raise CodecError(
+                f"{name}: no browser asserts {each.passkey.rp_id} on {each.passkey.origin}: name a page of the domain"
+                " or below it, as location.origin gives it (no default port)",
+                field=where,
+            )
 
 
 def insist_on_keys(named: Mapping[str, Approver], where: str) -> None:
