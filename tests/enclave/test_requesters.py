@@ -13,7 +13,7 @@ from nsl_client.requests import Requester
 from nsl_protocol.audit.leaves import EnclaveLeaf, read_leaf
 from nsl_protocol.enclave.messages import Refused, Signature
 from nsl_protocol.enclave.policies import Approval
-from nsl_protocol.enclave.signable import SignBelow, SignMessage
+from nsl_protocol.enclave.signable import Signable, SignBelow, SignMessage
 from nsl_protocol.errors import CodecError
 from nsl_protocol.policy.approvers import ApprovalRule, Approver, ApproverAlgorithm
 from nsl_protocol.policy.document import Policy, checked
@@ -25,9 +25,9 @@ ASKS = {"payouts": APPROVERS["ann"], "backup": APPROVERS["bob"]}
 POLICY = Policy(requesters=ASKS)
 
 
-def asked(of: Key, /, *by: str, what: object = WHAT, rejected: bool = False, **changes: object) -> Approval:
+def asked(of: Key, /, *by: str, what: Signable = WHAT, rejected: bool = False, **changes: object) -> Approval:
     """The request's signatures by these, of whom ann and bob have the requesters' keys."""
-    made = of.statement(what, **changes)  # type: ignore[arg-type]
+    made = of.statement(what, **changes)
     names = {"ann": "payouts", "bob": "backup"}
     signatures = {names.get(each, each): SIGN[each](made.signed(rejected=rejected)) for each in by}
     return Approval(made.id.bytes, made.expires_at, signatures)
@@ -135,8 +135,10 @@ def test_what_the_client_library_signs_is_what_the_enclave_wants(host: Host) -> 
         Policy(requesters={"ann": APPROVERS["cat"]}, approvers={"ann": APPROVERS["ann"]}),
         Policy(requesters={"api": APPROVERS["ann"]}, approvers={"ann": APPROVERS["ann"]}),
         Policy(requesters={"api": Approver(ApproverAlgorithm.SECP256R1, "00" * 32)}),
+        Policy(requesters={"api": Approver(ApproverAlgorithm.SECP256R1, "02" + "ff" * 32)}),
+        Policy(requesters={"api": APPROVERS["ann"], "other": APPROVERS["ann"]}),
     ],
-    ids=["one name", "one key", "no key"],
+    ids=["one name", "one key", "no key", "no point", "twice"],
 )
 def test_nobody_asks_and_approves(policy: Policy) -> None:
     with pytest.raises(CodecError):

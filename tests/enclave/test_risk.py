@@ -139,9 +139,24 @@ def test_what_the_client_library_scores_is_what_the_enclave_wants(host: Host) ->
         b'{"score_max": 101, "scorers": {"a": {"algorithm": "ed25519", "public_key": "%s"}}}' % (b"0" * 64),
         b'{"score_max": 1, "scorers": {}}',
         b'{"score_max": 1, "scorers": {"a": {"algorithm": "secp256r1", "public_key": "%s"}}}' % (b"0" * 64),
+        b'{"score_max": 1, "scorers": {"a": {"algorithm": "secp256r1", "public_key": "02%s"}}}' % (b"f" * 64),
     ],
 )
 def test_a_ceiling_makes_sense(risk: bytes) -> None:
     with pytest.raises(CodecError):
         read_policy(b'{"risk": %s}' % risk)
     assert checked(POLICY) == POLICY
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        replace(POLICY, approvers={"bob": APPROVERS["bob"], "an": APPROVERS["ann"]}),
+        replace(POLICY, requesters={"api": APPROVERS["cat"]}),
+        Policy(risk=replace(RULE, scorers={"one": APPROVERS["ann"], "two": APPROVERS["ann"]})),
+    ],
+    ids=["who approves", "who asks", "twice"],
+)
+def test_a_scorer_has_a_key_of_its_own(policy: Policy) -> None:
+    with pytest.raises(CodecError, match="a key of its own"):
+        checked(policy)

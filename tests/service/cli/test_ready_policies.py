@@ -104,3 +104,13 @@ def test_what_is_missing_is_said(arguments: tuple[str, ...], says: str) -> None:
     found = run(*arguments, "--chain", "neo-x", "--network", "1")
     assert found.exit_code == 1
     assert says in found.stderr
+
+
+@pytest.mark.parametrize(("score", "got"), [(None, "RISK_SCORE_NEEDED"), (30, "allow"), (31, "RISK_TOO_HIGH")])
+def test_a_case_has_the_score_that_was_given(score: int | None, got: str) -> None:
+    scorer = {"algorithm": "ed25519", "public_key": "00" * 32}
+    policy = json.dumps({"risk": {"score_max": 30, "scorers": {"model": scorer}}}).encode()
+    case = {"name": "c", "kind": "message", "payload": "pay", "public_key": "00" * 32, "at": "2026-03-04T12:00:00Z"}
+    cases = json.dumps([case | {"expect": got, "score": score}]).encode()
+    (found,) = run_cases(read_policy(policy), cases)
+    assert (found.got, found.as_expected) == (got, True)

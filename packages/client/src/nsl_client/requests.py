@@ -10,9 +10,8 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from nsl_client.asking import to_sign
+from nsl_client.asking import Signer, asked
 from nsl_client.clock import fresh_uuid, unix_seconds
 from nsl_protocol.policy.approving import SigningApproval, request_digest
 
@@ -28,26 +27,17 @@ class RequestSignature(msgspec.Struct, frozen=True):
     signature: str
 
 
-@dataclass(frozen=True)
-class Requester:
+@dataclass(frozen=True, repr=False)
+class Requester(Signer):
     """Who asks.
 
     Attributes:
-        name: as the policy has it; ``private_key``: 32 bytes of Ed25519.
-        cluster: hex; ``tenant``, ``key``: their ids.
+        key: its id.
         policy: the hash of the policy that you know the key by, hex.
     """
 
-    name: str
-    private_key: bytes
-    cluster: str
-    tenant: str
     key: str
     policy: str
-
-    def __repr__(self) -> str:
-        """Without the private key."""
-        return f"Requester({self.name!r}, key={self.key!r})"
 
     def sign(
         self,
@@ -68,7 +58,7 @@ class Requester:
         Raises:
             ValueError: there is no such thing to sign, or the statement is about another.
         """
-        what = to_sign(kind, payload, network, address_index)
+        what = asked(kind, payload, network, address_index)
         if statement is None:
             nonce, expires_at = fresh_uuid(), unix_seconds() + seconds
         else:
@@ -84,5 +74,4 @@ class Requester:
         )
         if statement is not None and statement != made:
             raise ValueError("The approval is about something else than is asked for.")
-        signature = Ed25519PrivateKey.from_private_bytes(self.private_key).sign(made.signed())
-        return RequestSignature(self.name, str(nonce), expires_at, signature.hex())
+        return RequestSignature(self.name, str(nonce), expires_at, self.signature(made.signed()))

@@ -6,9 +6,8 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from nsl_client.asking import to_sign
+from nsl_client.asking import Signer, asked
 from nsl_client.clock import unix_seconds
 from nsl_protocol.policy.approving import request_digest
 from nsl_protocol.policy.scoring import SCORE_MAX, RiskScore
@@ -23,23 +22,9 @@ class SignedScore(msgspec.Struct, frozen=True):
     signature: str
 
 
-@dataclass(frozen=True)
-class Scorer:
-    """Who scores.
-
-    Attributes:
-        name: as policies have it; ``private_key``: 32 bytes of Ed25519.
-        cluster: hex; ``tenant``: its id.
-    """
-
-    name: str
-    private_key: bytes
-    cluster: str
-    tenant: str
-
-    def __repr__(self) -> str:
-        """Without the private key."""
-        return f"Scorer({self.name!r})"
+@dataclass(frozen=True, repr=False)
+class Scorer(Signer):
+    """Who scores."""
 
     def score(
         self,
@@ -62,10 +47,9 @@ class Scorer:
             cluster=self.cluster,
             tenant=UUID(self.tenant),
             key=UUID(key),
-            request=request_digest(to_sign(kind, payload, network, address_index)),
+            request=request_digest(asked(kind, payload, network, address_index)),
             scorer=self.name,
             score=score,
             scored_at=unix_seconds(),
         )
-        signature = Ed25519PrivateKey.from_private_bytes(self.private_key).sign(made.signed)
-        return SignedScore(self.name, score, made.scored_at, signature.hex())
+        return SignedScore(self.name, score, made.scored_at, self.signature(made.signed))

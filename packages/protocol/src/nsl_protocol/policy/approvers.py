@@ -1,6 +1,6 @@
 """Whose signatures a policy counts, what takes their approval, and how many it takes to change it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from functools import partial
 from typing import Annotated
@@ -74,14 +74,22 @@ def insist_on_approvers(approvers: Mapping[str, Approver], change: ChangeRule | 
 
 def insist_on_requesters(requesters: Mapping[str, Approver], approvers: Mapping[str, Approver]) -> None:
     """Raises CodecError: a key is none, or who asks would approve as well."""
-    insist_on_keys(requesters, "policy.requesters")
-    insist_on_programs(requesters, "policy.requesters")
-    keys = {each.public_key for each in approvers.values()}
-    for name, requester in requesters.items():
-        if name in approvers or requester.public_key in keys:
-            raise CodecError(
-                f"{name} asks and approves: give each a name and a key of its own", field="policy.requesters"
-            )
+    where = "policy.requesters"
+    insist_on_keys(requesters, where)
+    insist_on_programs(requesters, where)
+    insist_on_apart(requesters, approvers.values(), where)
+    for name in requesters:
+        if name in approvers:
+            raise CodecError(f"{name} asks and approves: give each a name of its own", field=where)
+
+
+def insist_on_apart(named: Mapping[str, Approver], others: Collection[Approver], where: str) -> None:
+    """Raises CodecError: one of them has a key that another one has, of these or the others."""
+    taken = {each.public_key for each in others}
+    for name, each in named.items():
+        if each.public_key in taken:
+            raise CodecError(f"{name} has a key that another one has: give each a key of its own", field=where)
+        taken.add(each.public_key)
 
 
 def insist_on_programs(named: Mapping[str, Approver], where: str) -> None:
@@ -111,6 +119,11 @@ def insist_on_keys(named: Mapping[str, Approver], where: str) -> None:
     for name, each in named.items():
         if (len(each.public_key) == _ED25519_DIGITS) != (each.algorithm is ApproverAlgorithm.ED25519):
             raise CodecError(f"{name}: that is no key of {each.algorithm}", field=where)
+        if each.algorithm is ApproverAlgorithm.SECP256R1:
+            try:
+                ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), bytes.fromhex(each.public_key))
+            except ValueError as error:
+                raise CodecError(f"{name}: no point of the curve, so nobody has its key", field=where) from error
 
 
 def holds(approver: Approver, content: bytes, proof: bytes) -> bool:

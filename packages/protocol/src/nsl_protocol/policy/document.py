@@ -310,7 +310,7 @@ def _insist_on_sense(policy: Policy) -> None:
     _insist_on_counters(policy)
     insist_on_approvers(policy.approvers, policy.change)
     insist_on_requesters(policy.requesters, policy.approvers)
-    insist_on_scorers(policy.risk)
+    insist_on_scorers(policy.risk, [*policy.approvers.values(), *policy.requesters.values()])
     for approval in policy.approvals:
         _insist_on_approval(policy, approval)
 

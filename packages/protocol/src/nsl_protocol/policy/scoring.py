@@ -4,13 +4,21 @@ A scorer signs a number over exact bytes. The policy names the scorers' keys, so
 bring one of other bytes, of another key, or of another day.
 """
 
+from collections.abc import Collection
 from typing import Annotated
 from uuid import UUID
 
 import msgspec
 from msgspec import Meta, Struct
 
-from nsl_protocol.policy.approvers import Approver, Name, holds, insist_on_keys, insist_on_programs
+from nsl_protocol.policy.approvers import (
+    Approver,
+    Name,
+    holds,
+    insist_on_apart,
+    insist_on_keys,
+    insist_on_programs,
+)
 
 SCORE_MAX = 100
 #: a scorer's clock may be so far ahead of the enclave's
@@ -58,11 +66,12 @@ class RiskScore(Struct, frozen=True, forbid_unknown_fields=True):
         return _TAG + msgspec.json.encode(self, order="sorted")
 
 
-def insist_on_scorers(rule: RiskRule | None) -> None:
-    """Raises CodecError: one of them has no key."""
+def insist_on_scorers(rule: RiskRule | None, others: Collection[Approver]) -> None:
+    """Raises CodecError: one of them has no key of its own; ``others``: who ask and approve."""
     if rule is not None:
         insist_on_keys(rule.scorers, "policy.risk.scorers")
         insist_on_programs(rule.scorers, "policy.risk.scorers")
+        insist_on_apart(rule.scorers, others, "policy.risk.scorers")
 
 
 def scored(rule: RiskRule, score: RiskScore, signature: bytes) -> bool:

@@ -3,24 +3,19 @@
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from msgspec import Struct
 
 from nsl_protocol.enclave.messages import Curve
-from nsl_protocol.enclave.signable import (
-    Signable,
-    SignDigest,
-    SignEvmTransaction,
-    SignMessage,
-    SignN3Transaction,
-    SignTypedData,
-)
 from nsl_protocol.errors import CodecError
 from nsl_protocol.policy.amounts import Amount, units
+from nsl_protocol.policy.asking import to_sign
 from nsl_protocol.policy.decision import Decision, Objection, decide, summary, too_much
 from nsl_protocol.policy.document import Kind, Policy
 from nsl_protocol.policy.reading import meaning_of
+from nsl_protocol.policy.scoring import RiskScore, Score, too_risky
 
 ALLOW = "allow"
 
@@ -29,6 +24,7 @@ class Case(Struct, frozen=True, forbid_unknown_fields=True):
     """
     Attributes:
         payload: text of a message, hex of a digest or transaction, the document of typed data.
+        score: that a scorer has given it, where the policy has a ceiling for risk; None: there is none.
         spent: of which window how much is used up by then: ``rate/SECONDS``, or ``RULE/SYMBOL/SECONDS`` in the asset.
     """
 
@@ -40,6 +36,7 @@ class Case(Struct, frozen=True, forbid_unknown_fields=True):
     expect: str
     network: int = 0
     spent: dict[str, Amount] = {}
+    score: Score | None = None
 
 
 class Outcome(Struct, frozen=True):
@@ -70,13 +67,13 @@ def _outcomes(policy: Policy, document: bytes) -> Iterator[Outcome]:
     for case in cases:
         try:
             public_key = bytes.fromhex(case.public_key)
-            what = _signable(case)
+            what = to_sign(case.kind, _content(case), case.network)
             meaning = meaning_of(what, _curve(case, public_key), public_key)
         except (CodecError, ValueError, TypeError) as error:
             raise CodecError(f"{case.name}: {error}", field="cases") from error
         found = decide(policy, meaning, int(case.at.timestamp()))
         try:
-            objections = [*found.objections, *_used_up(policy, found, case.spent)]
+            objections = [*found.objections, *_risky(policy, case), *_used_up(policy, found, case.spent)]
         except CodecError as error:
             raise CodecError(f"{case.name}: {error}", field="cases") from error
         got = ", ".join(dict.fromkeys(each.code for each in objections)) or ALLOW
@@ -93,20 +90,26 @@ def _used_up(policy: Policy, found: Decision, spent: Mapping[str, str]) -> Itera
             yield too_much(policy, spend, left)
 
 
-def _signable(case: Case) -> Signable:
+def _content(case: Case) -> bytes:
     match case.kind:
         case Kind.MESSAGE:
-            return SignMessage(str(case.payload).encode())
-        case Kind.DIGEST:
-            return SignDigest(bytes.fromhex(case.payload))
-        case Kind.N3_TRANSACTION:
-            return SignN3Transaction(case.network, bytes.fromhex(case.payload))
-        case Kind.EVM_TRANSACTION:
-            return SignEvmTransaction(case.network, bytes.fromhex(case.payload))
+            return str(case.payload).encode()
         case Kind.TYPED_DATA:
-            return SignTypedData(msgspec.json.encode(case.payload))
+            return msgspec.json.encode(case.payload)
         case _:
-            raise CodecError("is nothing to sign: cases are about signatures", field="kind")
+            return bytes.fromhex(case.payload)
+
+
+def _risky(policy: Policy, case: Case) -> Iterator[Objection]:
+    """The score of a case is of its own time, and by a scorer whom the policy names."""
+    if policy.risk is None:
+        return
+    at, score = int(case.at.timestamp()), None
+    if case.score is not None:
+        score = RiskScore("", UUID(int=0), UUID(int=0), "", min(policy.risk.scorers), case.score, at)
+    found = too_risky(policy.risk, score, at)
+    if found is not None:
+        yield Objection(found[0], "risk", *found[1:])
 
 
 def _curve(case: Case, public_key: bytes) -> Curve:

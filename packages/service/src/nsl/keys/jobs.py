@@ -20,6 +20,7 @@ KEYS_AT_ONCE_MAX: Final = 64
 #: until then, whoever began a change is carrying it
 LEFT_AFTER: Final = timedelta(seconds=5)
 REFUSED_SECONDS: Final = 60.0
+MEASURED_SECONDS: Final = 60.0
 #: who destroys, in the record
 WORKER: Final = "worker"
 
@@ -35,6 +36,7 @@ class KeyLives:
         self._lifecycle = lifecycle
         self._governing = governing
         self._refused: dict[UUID, float] = {}
+        self._measured_next = 0.0
 
     async def step(self) -> int:
         """Carry on, freeze, destroy, rotate, let policies hold that have waited; how many.
@@ -49,7 +51,9 @@ class KeyLives:
             frozen = await freezes.to_freeze(connection, but, KEYS_AT_ONCE_MAX)
             policies = await store.policies_due(connection, now(), but, KEYS_AT_ONCE_MAX)
             to_rotate = await store.to_rotate(connection, now(), but, KEYS_AT_ONCE_MAX)
-            _rotations_due.set(await store.rotations_due(connection, now()))
+            if monotonic() >= self._measured_next:
+                _rotations_due.set(await store.rotations_due(connection, now()))
+                self._measured_next = monotonic() + MEASURED_SECONDS
         done = 0
         for tenant, key in left:
             done += await self._done(key, self._lifecycle.carry(tenant, key))

@@ -197,13 +197,26 @@ def free_port() -> int:
     """A TCP port of the loopback interface that nobody listens on now.
 
     It lies below the ports that Linux gives to outgoing connections (ip_local_port_range, from 32768): one of those
-    could take it before its program listens, or while that is being restarted. Raises NotReady when there is none.
+    could take it before its program listens, or while that is being restarted. For the same reason no other process
+    that asks here is given it while this one lives. Raises NotReady when there is none.
     """
     for _ in range(_PORT_ATTEMPTS_MAX):
         port = _PORT_MIN + int.from_bytes(random_bytes(4)) % (_PORT_MAX - _PORT_MIN)
-        if is_free(port):
+        if is_free(port) and _reserved(port):
             return port
     raise NotReady(f"No free TCP port was found between {_PORT_MIN} and {_PORT_MAX}.")
+
+
+def _reserved(port: int) -> bool:
+    """Whether it is ours from here on: by a name in Linux's abstract namespace, which ends with the process."""
+    claim = socket.socket(socket.AF_UNIX)
+    try:
+        claim.bind(f"\0nsl-port-{port}")
+    except OSError:
+        claim.close()
+        return False
+    claim.detach()  # open until the process ends
+    return True
 
 
 def is_free(port: int) -> bool:

@@ -5,17 +5,10 @@ from dataclasses import dataclass
 from nsl.keys.errors import KindUnsuitable
 from nsl.keys.model import KINDS_OF_CURVE, Key
 from nsl_protocol.enclave.policies import Approval, ScoreGiven
-from nsl_protocol.enclave.signable import (
-    PlainSignable,
-    Signable,
-    SignBelow,
-    SignDigest,
-    SignEvmTransaction,
-    SignMessage,
-    SignN3Transaction,
-    SignTypedData,
-)
+from nsl_protocol.enclave.signable import PlainSignable, Signable, SignBelow
+from nsl_protocol.errors import CodecError
 from nsl_protocol.hd import DERIVING_CURVES
+from nsl_protocol.policy.asking import to_sign
 from nsl_protocol.policy.document import Kind
 
 
@@ -49,24 +42,7 @@ def _signable(key: Key, item: ToSign) -> PlainSignable:
     if item.kind not in KINDS_OF_CURVE[key.curve]:
         allowed = ", ".join(sorted(KINDS_OF_CURVE[key.curve]))
         raise KindUnsuitable(f"A {key.curve} key does not sign {item.kind}; it signs: {allowed}.", field="kind")
-    match item.kind:
-        case Kind.MESSAGE:
-            return SignMessage(item.payload)
-        case Kind.DIGEST:
-            return SignDigest(item.payload)
-        case Kind.TYPED_DATA:
-            return SignTypedData(item.payload)
-        case Kind.N3_TRANSACTION:
-            return SignN3Transaction(_network(item), item.payload)
-        case Kind.EVM_TRANSACTION:
-            return SignEvmTransaction(_network(item), item.payload)
-        case _:
-            raise KindUnsuitable(f"{item.kind} is nothing to sign: POST it to the key's own {item.kind}.", field="kind")
-
-
-def _network(item: ToSign) -> int:
-    if item.network is None:
-        raise KindUnsuitable(
-            "Name the network that the transaction is for: the N3 magic number, or the EVM chain id.", field="network"
-        )
-    return item.network
+    try:
+        return to_sign(item.kind, item.payload, item.network)
+    except CodecError as error:
+        raise KindUnsuitable(error.reason, field=error.field) from error
