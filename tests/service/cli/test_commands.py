@@ -46,7 +46,7 @@ COMMANDS = [
     ("policy", "change"), ("policy", "withdraw"), ("policy", "compare"),
     ("audit", "head"), ("audit", "records"), ("audit", "proof"), ("audit", "receipt"), ("audit", "export"),
     ("audit", "consistency"), ("audit", "compare"), ("audit", "monitor"),
-    ("audit", "witness-key"), ("audit", "witness"),
+    ("audit", "witness-key"), ("audit", "witness"), ("audit", "anchor-key"), ("audit", "anchor"),
     ("compliance", "inventory"), ("compliance", "export"), ("compliance", "erase"), ("compliance", "hold"),
     ("compliance", "holds"), ("compliance", "lift"),
     ("tx", "send"), ("tx", "wait"), ("tx", "get"), ("tx", "list"),

@@ -199,17 +199,23 @@ def compare(
 
 @app.command()
 def monitor(
+    *,
     log: Annotated[list[str], typer.Option(help="ORIGIN=KEY, hex: from the enclave's evidence. Repeat it per key.")],
     state: Annotated[Path, typer.Option(help="Where the monitor keeps what it has seen.")],
     witness: Annotated[list[str] | None, typer.Option(help="Address of a witness to compare with.")] = None,
     compare: Annotated[list[Path] | None, typer.Option(help="A receipt or head that another client was given.")] = None,
     evidence: Annotated[Path | None, typer.Option(help="A folder for the signed heads that contradict.")] = None,
+    n3: Annotated[str | None, typer.Option(help="Compare with anchors on mainnet, testnet or MAGIC@URL.")] = None,
+    from_height: Annotated[int | None, typer.Option(min=0, help="The block that the first look begins at.")] = None,
+    anchored_within_seconds: Annotated[int, typer.Option(min=1, help="How long the log may grow unanchored.")] = 7200,
     once: Annotated[bool, typer.Option("--once", help="Look once, and end: status 1 if anything is wrong.")] = False,
     interval_seconds: Annotated[float, typer.Option(min=1, help="Between two looks.")] = 30.0,
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
-    """Follow the audit log and its witnesses; report what cannot be true of one history. Run it where nobody else can.
+    """Follow the audit log, its witnesses and anchors; report what cannot be true of one history.
+
+    Run it where those who run the layer cannot reach it.
 
     Exit status 1 if anything is wrong; with --once also if a witness or a head could not be compared with.
 
@@ -217,19 +223,24 @@ def monitor(
     """
     import asyncio
 
+    from nsl.cli.anchoring import ChainReader, N3Network
     from nsl.cli.heads import keep_evidence
-    from nsl.cli.monitor import Monitor
+    from nsl.cli.monitor import Anchors, Monitor
     from nsl.cli.witness import logs_of
     from nsl.kit.clock import pause
 
     with explained(), connect(credentials) as client:
-        following = Monitor(client, logs_of(log), witness or [], state, compare or [])
+        anchors = None
+        if n3 is not None:
+            anchors = Anchors(ChainReader(N3Network.parse(n3), from_height), anchored_within_seconds)
+        following = Monitor(client, logs_of(log), witness or [], state, compare or [], anchors)
         while True:
             look = following.look()
             keep_evidence((note for finding in look.findings for note in finding.heads), evidence)
             record = {
                 "read": following.seen.read,
                 "lost": following.seen.lost,
+                "anchored": following.seen.anchored,
                 "wrong": look.findings,
                 "unsure": look.unsure,
             }
@@ -284,3 +295,57 @@ def witness(
         if metrics_port is not None:
             serve_metrics(metrics_port, "127.0.0.1")
         uvicorn.run(application, host=host, port=int(port), log_level="warning", lifespan="off", access_log=False)
+
+
+@app.command("anchor-key")
+def anchor_key(
+    out: Annotated[Path, typer.Option(help="Where to keep the key, mode 0600.")],
+    as_json: AsJson = False,
+) -> None:
+    """Make the key of an account that pays for anchors, and print the address to send some GAS to.
+
+    Example: nsl audit anchor-key --out anchor.key
+    """
+    from nsl.cli.anchoring import make_key
+
+    with explained():
+        show_record({"address": make_key(out)}, as_json=as_json)
+
+
+@app.command()
+def anchor(
+    key: Annotated[Path, typer.Option(help="As `nsl audit anchor-key` made it.")],
+    log: Annotated[list[str], typer.Option(help="ORIGIN=KEY, hex: from the enclave's evidence. Repeat it per key.")],
+    witness: Annotated[str, typer.Option(help="Address of a witness, whose newest head is anchored.")],
+    n3: Annotated[str, typer.Option(help="mainnet, testnet or MAGIC@URL.")],
+    state: Annotated[Path, typer.Option(help="Where it keeps what it has sent.")],
+    interval_seconds: Annotated[float, typer.Option(min=1, help="Between two anchors.")] = 3600.0,
+    once: Annotated[bool, typer.Option("--once", help="Anchor the newest head, wait for its block, and end.")] = False,
+    metrics_port: Annotated[int | None, typer.Option(help="/metrics for Prometheus, on the loopback address.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put heads of the audit log on Neo N3, where nobody can show two of them. Run it apart from the layer.
+
+    Example: nsl audit anchor --key anchor.key --log ORIGIN=KEY --witness http://127.0.0.1:8400 --n3 testnet
+    --state anchor.json
+    """
+    import asyncio
+
+    from nsl.cli.anchoring import Anchorer, N3Network, anchor_once, keep_anchoring, read_key
+    from nsl.cli.witness import alone_with, logs_of
+    from nsl.kit.telemetry import configure_logs, serve_metrics
+
+    async def work(private: bytes, network: N3Network) -> None:
+        async with network.chain() as chain:
+            anchorer = Anchorer(chain, private, logs_of(log), witness, state)
+            if not once:
+                await keep_anchoring(anchorer, interval_seconds)
+            await anchor_once(anchorer)
+            kept = anchorer.kept
+            show_record({"transaction": kept.transaction, "checkpoint": kept.note}, as_json=as_json)
+
+    configure_logs("info" if not once else "warning")
+    with explained(), alone_with(state):
+        if metrics_port is not None:
+            serve_metrics(metrics_port, "127.0.0.1")
+        asyncio.run(work(read_key(key), N3Network.parse(n3)))

@@ -1,10 +1,11 @@
-"""``nsl audit monitor``: follows the log and its witnesses, and reports whatever cannot be true of one history.
+"""``nsl audit monitor``: follows log, witnesses and anchors, and reports whatever cannot be true of one history.
 
 Whoever runs the log answers the monitor, and may hold the log key: nothing that it answers is believed for being
 answered, and nothing that it can answer ends the monitor with a defect.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
@@ -14,7 +15,10 @@ from msgspec import DecodeError, Struct
 from msgspec.json import decode, encode
 from msgspec.structs import replace
 
+from nsl.adapters.neo_n3.anchoring import Anchor
+from nsl.cli.anchoring import ChainReader
 from nsl.cli.heads import is_signed, read_head
+from nsl.kit.clock import unix_seconds
 from nsl.kit.errors import Failure
 from nsl.kit.files import write_private
 from nsl_client import ApiError, Client
@@ -52,6 +56,8 @@ class Seen(Struct, frozen=True, forbid_unknown_fields=True):
         frontier: of the leaves that it has read itself, hex hashes; ``read`` of them.
         runs: by run, the number that its next leaf must have; ``keys``: by run and key, the same.
         lost: leaves that the log says to be lost; ``incomplete``: the runs that they are of.
+        height: the block of the chain that is read next; ``anchored``: leaves of the largest head on it.
+        waiting_since: Unix seconds, when a head without a newer anchor was first seen; 0: none waits.
     """
 
     note: str = ""
@@ -61,11 +67,22 @@ class Seen(Struct, frozen=True, forbid_unknown_fields=True):
     keys: dict[str, int] = {}
     lost: int = 0
     incomplete: frozenset[str] = frozenset()
+    height: int = -1
+    anchored: int = 0
+    waiting_since: int = 0
 
     @property
     def tree(self) -> Frontier:
         """Of the leaves that were read."""
         return Frontier(self.read, tuple(bytes.fromhex(each) for each in self.frontier))
+
+
+@dataclass(frozen=True, slots=True)
+class Anchors:
+    """Where heads are anchored, and how long the log may grow without."""
+
+    chain: ChainReader
+    within_seconds: int
 
 
 class Look(Struct, frozen=True):
@@ -82,6 +99,7 @@ class Monitor:
         witnesses: their addresses.
         state: where what was seen is kept.
         heads: files with what others were shown: receipts or checkpoints.
+        anchors: the chain that heads are anchored on.
 
     Raises:
         MonitorUnreadable: the state cannot be read, or is of another log; or more logs than one are named.
@@ -95,6 +113,7 @@ class Monitor:
         witnesses: Sequence[str],
         state: Path,
         heads: Sequence[Path] = (),
+        anchors: Anchors | None = None,
     ) -> None:
         if len(logs) != 1:
             raise MonitorUnreadable("A monitor follows one log: name its origin with each of its keys.")
@@ -103,6 +122,7 @@ class Monitor:
         self._witnesses = witnesses
         self._heads = {f"the head in {path}": read_head(path) for path in heads}
         self._state = state
+        self._anchors = anchors
         self.seen, self._known = _read(state)
         if self._known is not None and self._known.head.origin != self._origin:
             raise MonitorUnreadable(f"{state} is of {self._known.head.origin}, not of {self._origin}.")
@@ -112,11 +132,13 @@ class Monitor:
         # Before the head: what is cosigned is shown a moment later.
         others = {f"the witness at {url}": self._cosigned(url) for url in self._witnesses}
         others |= {whose: self._of_this_log(head) for whose, head in self._heads.items()}
+        anchors, height, unread = self._anchored()
+        others |= {f"the anchor in transaction {each.transaction}": each.signed for each in anchors}
         found = self._authentic(self._client.audit.tree_head().checkpoint)
         if isinstance(found, Finding):
             return Look((found,))
         findings = list(self._followed(found))
-        unsure = []
+        unsure = [*unread]
         for whose, known in others.items():
             name = whose[0].upper() + whose[1:]
             if isinstance(known, str):
@@ -127,7 +149,10 @@ class Monitor:
             if known.head.size > found.head.size and not split:
                 unsure.append(f"{name} knows the log at {known.head.size} leaves; the log shows {found.head.size}.")
         if not findings:
-            self.seen, self._known = replace(self.seen, note=found.note), found
+            self.seen = replace(self.seen, note=found.note, height=height)
+            self._known = found
+            if self._anchors is not None:
+                unsure += self._waiting(found.head.size, max((each.signed.head.size for each in anchors), default=0))
             write_private(self._state, encode(self.seen).decode())
         return Look(tuple(findings), tuple(unsure))
 
@@ -205,6 +230,26 @@ class Monitor:
         if known.head.origin != self._origin or not is_signed(known, self._log_keys):
             return "shows a head that no key of this log has signed"
         return known
+
+    def _anchored(self) -> tuple[Sequence[Anchor], int, tuple[str, ...]]:
+        """What is anchored since the last look, where to go on from, and why that could not be read."""
+        if self._anchors is None:
+            return (), self.seen.height, ()
+        try:
+            found, height = self._anchors.chain.read(self._origin, self._log_keys, self.seen.height)
+        except Failure as error:
+            return (), self.seen.height, (f"The chain could not be read, and no anchor compared: {error.detail}",)
+        return found, height, ()
+
+    def _waiting(self, size: int, newest: int) -> Iterator[str]:
+        """Whether the log has grown for too long without being anchored."""
+        seen, limit = self.seen, 0 if self._anchors is None else self._anchors.within_seconds
+        anchored = max(seen.anchored, newest)
+        since = seen.waiting_since if anchored == seen.anchored else 0
+        since = (since or unix_seconds()) if size > anchored else 0
+        self.seen = replace(seen, anchored=anchored, waiting_since=since)
+        if since and unix_seconds() - since > limit:
+            yield f"No newer head was anchored for {limit} s: {anchored} leaves are anchored, and the log has {size}."
 
     def _contradiction(self, known: SignedHead, signed: SignedHead, whose: str) -> Iterator[Finding]:
         proof = self._consistency(known.head, signed.head)

@@ -7,6 +7,10 @@ sender, whose witness counts only where the entry script calls (CalledByEntry).
 from dataclasses import dataclass
 from functools import lru_cache
 
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+
 from nsl.adapters.json_rpc import RpcError
 from nsl.adapters.neo_n3.node import Invocation, Protocol
 from nsl.ledger.model import GAS_N3
@@ -128,6 +132,13 @@ def _price_probe() -> bytes:
         script=price_probe(owner, 1),
     )
     return transaction.signed(Witness(b"", script)).to_bytes()
+
+
+def sign(private_key: bytes, message: bytes) -> bytes:
+    """ECDSA on P-256 with SHA-256, as r and s: for keys that are no enclave's."""
+    key = ec.derive_private_key(int.from_bytes(private_key), ec.SECP256R1())
+    r, s = decode_dss_signature(key.sign(message, ec.ECDSA(hashes.SHA256())))
+    return r.to_bytes(32) + s.to_bytes(32)
 
 
 def attach(unsigned: bytes, signature: Signature) -> SignedBytes:

@@ -113,7 +113,10 @@ class NetworkFee(msgspec.Struct, frozen=True):
 
 
 class BlockTransaction(msgspec.Struct, frozen=True):
+    """``script`` in base64."""
+
     hash: str
+    script: str
 
 
 class BlockAnswer(msgspec.Struct, frozen=True):

@@ -10,10 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import httpx
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
+from nsl.adapters.neo_n3.building import sign
 from nsl.cli.up.errors import DevnetOnly, NotReady
 from nsl.cli.up.n3 import MAGIC, N3Node
 from nsl.cli.up.neox import NeoxNode
@@ -103,7 +101,7 @@ async def pay_n3(node: N3Node, payments: Sequence[Payment]) -> str:
         probe = b64encode(unsigned.signed(Witness(b"", verification)).to_bytes()).decode()
         fee = int((await rpc.call("calculatenetworkfee", probe))["networkfee"])
         unsigned = replace(unsigned, network_fee=fee)
-        signature = _sign(node.validator_key, sign_data(magic, unsigned))
+        signature = sign(node.validator_key, sign_data(magic, unsigned))
         signed = unsigned.signed(Witness(invocation(signature), verification))
         await rpc.call("sendrawtransaction", b64encode(signed.to_bytes()).decode())
         return await _n3_mined(rpc, signed.hash)
@@ -165,10 +163,3 @@ async def _neox_mined(rpc: Rpc, transaction: str) -> None:
         else:
             raise NotReady(f"The development payment {transaction} failed.")
     raise NotReady(f"The development payment {transaction} was not mined in {MINED_TIMEOUT_SECONDS:.0f} s.")
-
-
-def _sign(private: bytes, message: bytes) -> bytes:
-    """ECDSA on P-256 with SHA-256, as r and s."""
-    key = ec.derive_private_key(int.from_bytes(private), ec.SECP256R1())
-    r, s = decode_dss_signature(key.sign(message, ec.ECDSA(hashes.SHA256())))
-    return r.to_bytes(32) + s.to_bytes(32)

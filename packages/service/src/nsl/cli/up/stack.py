@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import httpx
 
+from nsl.cli.up.anchor import DevelopmentAnchor
 from nsl.cli.up.errors import NotReady, ProgramMissing
 from nsl.cli.up.kme import Kme, development_cluster, establish, start_cluster
 from nsl.cli.up.n3 import MAGIC, N3Node
@@ -36,6 +37,7 @@ from nsl.kit import migrate
 from nsl.kit.clock import monotonic, pause
 from nsl.kit.errors import Failure
 from nsl.kit.files import write_private
+from nsl_protocol.audit.heads import origin
 
 HTTP_PORT = 5000
 METRICS_PORT = 9090
@@ -202,7 +204,9 @@ class Stack:
         await _together(*parts)
         await self._establish()
         await self._start_witness()
-        await _together(self._start_service(API), self._start_service(WORKER_PROCESS), self._bootstrap())
+        await _together(
+            self._start_service(API), self._start_service(WORKER_PROCESS), self._bootstrap(), self._start_anchor()
+        )
         await self._until_ready()
 
     def _choose_ports(self) -> None:
@@ -237,8 +241,17 @@ class Stack:
         """Begin to be watched, and say what a verifier may trust."""
         self.witness = DevelopmentWitness.at(self.state)
         log_key = await log_key_of(self.cluster, self.kmes[0].port)
-        await self._supervisor.start(self.witness.spec(self.cluster.trust().constitution().cluster, log_key))
+        cluster = self.cluster.trust().constitution().cluster
+        self._log = f"{origin(cluster)}={log_key.hex()}"
+        await self._supervisor.start(self.witness.spec(self._log))
         write_trust(self.trust, self.cluster, self.witness)
+
+    async def _start_anchor(self) -> None:
+        """Put the heads that the witness cosigns on the chain."""
+        if self._n3 is not None:
+            anchor = DevelopmentAnchor.at(self.state, self._n3)
+            await anchor.fund()
+            await self._supervisor.start(anchor.spec(self._log, self.witness.url))
 
     async def _start_n3(self) -> None:
         node = N3Node.at(self.state, block_time_ms=self.options.n3_block_time_ms)

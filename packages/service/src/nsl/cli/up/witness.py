@@ -16,7 +16,6 @@ from nsl.cli.witness import WitnessKey
 from nsl.kit.clock import random_bytes
 from nsl.kit.files import write_private
 from nsl_protocol.attestation.binding import NONCE_BYTES, Purpose
-from nsl_protocol.audit.heads import origin
 from nsl_protocol.cluster.manifest import Program
 from nsl_protocol.enclave.membership import GetQuote, Quoted
 
@@ -44,21 +43,25 @@ class DevelopmentWitness:
     @property
     def setting(self) -> str:
         """Its key and address, for NSL_WITNESSES."""
-        return f"{self.verifier}@http://127.0.0.1:{self.port}"
+        return f"{self.verifier}@{self.url}"
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self.port}"
 
     @property
     def verifier(self) -> str:
         """What its cosignatures are verified by."""
         return WitnessKey.read(self._key).public.text
 
-    def spec(self, cluster: bytes, log_key: bytes) -> ProcessSpec:
-        """How it is run, for that log."""
-        followed = f"{origin(cluster)}={log_key.hex()}"
+    def spec(self, log: str) -> ProcessSpec:
+        """How it is run, for a log given as ORIGIN=KEY."""
         paths = ["--key", str(self._key), "--state", str(self.directory / "state.json")]
         paths += ["--evidence", str(self.directory / "evidence")]
         return ProcessSpec(
             name=NAME,
-            command=[console_script("nsl"), "audit", "witness", *paths, "--log", followed, "--listen", self._address],
+            command=[console_script("nsl"), "audit", "witness", *paths, "--log", log, "--listen", self._address],
             ready=self._ready,
             advice="Its log says what is missing.",
             death_signal=signal.SIGKILL,
