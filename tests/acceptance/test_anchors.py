@@ -207,7 +207,7 @@ def test_an_account_without_gas_is_told(world: World) -> None:
     status, _ = world.nsl("audit", "anchor-key", "--out", str(world.folder / "poor.key"))
     assert status == 0
     world.witness.signed = HONEST.signed(20)
-    with pytest.raises(NodeError, match="(?i)insufficient"):
+    with pytest.raises(NodeError, match="nsufficient"):
         world.step("poor.json", "poor.key")
 
 

@@ -7,6 +7,7 @@ import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final, Self
 
@@ -129,10 +130,10 @@ class Anchorer:
         self._looked = False
 
     async def step(self) -> bool:
-        """Whether nothing waits: what was sent has come on a block, or the witness shows nothing newer.
+        """Whether nothing waits: what was sent has come on a block, or the witness shows nothing newer, or nothing yet.
 
         Raises:
-            NotAnchored: the witness shows no head of this log, or one that is no later than what is anchored.
+            NotAnchored: the witness does not answer, shows no head of this log, or one that is not later than what is anchored.
             NodeDown, NodeError: of the chain.
         """
         _balance.set(await self._chain.balance(self._key))
@@ -144,6 +145,8 @@ class Anchorer:
             self._keep(Kept())
         self._looked = True
         signed = await self._newest()
+        if signed is None:
+            return True
         if self.kept.note:
             known = parse_signed_head(self.kept.note).head
             _leaves.set(known.size)
@@ -168,14 +171,18 @@ class Anchorer:
         await self._chain.send(bytes.fromhex(self.kept.raw))
         return False
 
-    async def _newest(self) -> SignedHead:
-        """With the log key's line alone: a witness' may be anybody's, and each byte is paid for."""
+    async def _newest(self) -> SignedHead | None:
+        """With the log key's line alone: a witness' may be anybody's, and each byte is paid for. None: no head yet."""
         try:
             async with httpx.AsyncClient(timeout=_TIMEOUT_SECONDS) as http:
                 answer = await http.get(f"{self._witness}/checkpoint", params={"origin": self._origin})
-            signed = parse_signed_head(answer.raise_for_status().text[: NOTE_CHARACTERS_MAX + 1])
-        except (httpx.HTTPError, CodecError) as error:
-            raise NotAnchored(f"The witness at {self._witness} shows no head of this log: {error}") from error
+            if answer.status_code == HTTPStatus.NOT_FOUND:
+                return None
+            signed = parse_signed_head(answer.text[: NOTE_CHARACTERS_MAX + 1])
+        except httpx.HTTPError as error:
+            raise NotAnchored(f"The witness at {self._witness} does not answer: {error!r}") from error
+        except CodecError as error:
+            raise NotAnchored(f"The witness at {self._witness} answers {answer.status_code}, and no head.") from error
         if signed.head.origin != self._origin or not is_signed(signed, self._log_keys):
             raise NotAnchored(f"The witness at {self._witness} shows a head that no key of this log has signed.")
         for key in self._log_keys:
@@ -194,6 +201,7 @@ async def keep_anchoring(anchorer: Anchorer, interval_seconds: float) -> None:
     """Anchor what is new, at most once in the interval; what cannot be anchored is tried again."""
     since = 0
     while True:
+        sent = bool(anchorer.kept.raw)
         try:
             done = await anchorer.step()
         except Failure as error:
@@ -201,7 +209,7 @@ async def keep_anchoring(anchorer: Anchorer, interval_seconds: float) -> None:
             done = False
         since = 0 if done else since or unix_seconds()
         _waiting.set(since)
-        await pause(interval_seconds if done else min(_POLL_SECONDS, interval_seconds))
+        await pause(interval_seconds if done and sent else _POLL_SECONDS)
 
 
 async def anchor_once(anchorer: Anchorer) -> None:

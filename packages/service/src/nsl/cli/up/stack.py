@@ -109,8 +109,9 @@ class Stack:
             self.state = stack.enter_context(StateFolder(self.options.state, fresh=self.options.fresh))
             self._supervisor = await stack.enter_async_context(Supervisor(self.state, self._progress))
             await self._start()
+            self.ready_seconds = monotonic() - began
+            await self._start_anchor()  # what serves does not wait for it
             self._exit = stack.pop_all()
-        self.ready_seconds = monotonic() - began
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -204,9 +205,7 @@ class Stack:
         await _together(*parts)
         await self._establish()
         await self._start_witness()
-        await _together(
-            self._start_service(API), self._start_service(WORKER_PROCESS), self._bootstrap(), self._start_anchor()
-        )
+        await _together(self._start_service(API), self._start_service(WORKER_PROCESS), self._bootstrap())
         await self._until_ready()
 
     def _choose_ports(self) -> None:
