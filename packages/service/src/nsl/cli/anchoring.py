@@ -133,7 +133,7 @@ class Anchorer:
         """Whether nothing waits: what was sent has come on a block, or the witness shows nothing newer, or nothing yet.
 
         Raises:
-            NotAnchored: the witness does not answer, or its head is not of this log, or not later than what is anchored.
+            NotAnchored: the witness does not answer, or its head is of another log or not later than the last.
             NodeDown, NodeError: of the chain.
         """
         _balance.set(await self._chain.balance(self._key))
