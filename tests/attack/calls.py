@@ -207,6 +207,9 @@ CALLS: dict[str, Call] = {
     "listLeaves": Call(reached=403),  # of all tenants: for the platform's auditors
     "getReceipt": Call({"receipt_id": lambda _: str(uuid4())}, reached=404),
     # compliance
+    "listAccess": Call(),
+    "reviewAccess": Call(body={"digest": "0" * 64, "reason": "a review"}, reached=409),
+    "getGovernance": Call(),
     "getPersonalDataInventory": Call(),
     "exportPerson": Call({"user_id": _user}, own=True),
     "erasePerson": Call({"user_id": _user}, {"reason": "asked for it"}, own=True),

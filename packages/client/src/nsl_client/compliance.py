@@ -66,6 +66,78 @@ class Hold(msgspec.Struct, frozen=True):
     lifted_at: datetime | None
 
 
+class Principal(msgspec.Struct, frozen=True):
+    """A person or client of the tenant. ``remarks``: administers, moves-money, idle, no-end, inactive."""
+
+    kind: str
+    id: str
+    name: str
+    active: bool
+    roles: list[str]
+    groups: list[str]
+    scopes: list[str]
+    grants: list[dict[str, Any]]
+    delegated: list[dict[str, Any]]
+    expires_at: datetime | None
+    acted_at: datetime | None
+    remarks: list[str]
+
+
+class Review(msgspec.Struct, frozen=True):
+    """That all access was looked at, as it was with ``digest``."""
+
+    at: datetime
+    by: str
+    digest: str
+
+
+class AccessPage(msgspec.Struct, frozen=True):
+    """``digest`` is of all who have access, on whichever page."""
+
+    digest: str
+    principals: int
+    last_review: Review | None
+    items: list[Principal]
+    next_cursor: str | None
+
+
+class KeyUse(msgspec.Struct, frozen=True):
+    """A key: who could ask it to sign now, and who did, approved and changed it in a period."""
+
+    id: str
+    name: str
+    alias: str | None
+    state: str
+    created_by: str
+    created_at: datetime
+    policy_hash: str | None
+    could: list[str]
+    approvers: list[str]
+    requesters: list[str]
+    change: Any
+    did: list[dict[str, Any]]
+    approved: list[dict[str, Any]]
+    acts: list[dict[str, Any]]
+
+
+def list_access(*, limit: int | None = None, cursor: str | None = None) -> Call[AccessPage]:
+    """Who may do what in the tenant."""
+    return Call("GET", "/v1/compliance/access", AccessPage, query=without_none(limit=limit, cursor=cursor))
+
+
+def review_access(digest: str, reason: str) -> Call[Review]:
+    """Write down that all access was looked at. ``digest`` as ``list_access`` shows it; ``reason`` names nobody."""
+    return Call("POST", "/v1/compliance/access/reviews", Review, {"digest": digest, "reason": reason})
+
+
+def get_governance(
+    *, since: str | None = None, until: str | None = None, limit: int | None = None, cursor: str | None = None
+) -> Call[Page[KeyUse]]:
+    """By key: who could sign, who did, who approved. Times in RFC 3339; without them the last 90 days."""
+    query = without_none(since=since, until=until, limit=limit, cursor=cursor)
+    return Call("GET", "/v1/compliance/governance", Page[KeyUse], query=query)
+
+
 def get_inventory() -> Call[Inventory]:
     """Where personal data is kept, and what erasure does to it."""
     return Call("GET", "/v1/compliance/personal-data", Inventory)

@@ -120,6 +120,9 @@ class Audit(_Resource):
 
 
 class Compliance(_Resource):
+    access = _method(compliance.list_access)
+    review_access = _method(compliance.review_access)
+    governance = _method(compliance.get_governance)
     inventory = _method(compliance.get_inventory)
     export_person = _method(compliance.export_person)
     erase_person = _method(compliance.erase_person)
@@ -215,6 +218,9 @@ class AsyncAudit(_AsyncResource):
 
 
 class AsyncCompliance(_AsyncResource):
+    access = _async_method(compliance.list_access)
+    review_access = _async_method(compliance.review_access)
+    governance = _async_method(compliance.get_governance)
     inventory = _async_method(compliance.get_inventory)
     export_person = _async_method(compliance.export_person)
     erase_person = _async_method(compliance.erase_person)

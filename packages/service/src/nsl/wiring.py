@@ -24,7 +24,7 @@ from nsl.adapters.witnesses import HttpWitness
 from nsl.attestation.service import Attestation, ClusterStops, Enclaves
 from nsl.audit.service import STEP_FULL, Log, LogKeeper, Witnessing
 from nsl.compliance.jobs import LEAVES_AT_ONCE_MAX, Retention
-from nsl.compliance.service import Holds, People
+from nsl.compliance.service import Access, Holds, People
 from nsl.http import tls
 from nsl.http.app import Layers, application
 from nsl.http.gateway import Application, Policy
@@ -173,7 +173,8 @@ def _identity(
 
 
 def _compliance(database: Database, directory: Directory, revocations: Revocations) -> dict[str, Any]:
-    return {"holds": Holds(database), "people": People(database, directory, revocations)}
+    people = People(database, directory, revocations)
+    return {"access": Access(database, directory), "holds": Holds(database), "people": people}
 
 
 def _accounts(

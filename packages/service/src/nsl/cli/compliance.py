@@ -116,3 +116,72 @@ def lift(
     """
     with explained(), connect(credentials) as client:
         show_record(client.compliance.lift_hold(hold_id, reason), as_json=as_json)
+
+
+@app.command()
+def access(credentials: Credentials = None, as_json: AsJson = False) -> None:
+    """List who may do what in the tenant, and the digest that `nsl compliance review` takes.
+
+    Remarks: administers (gives others access), moves-money (signs or sends), idle (did nothing for 90 days), no-end (a
+    client that does not expire), inactive (cannot sign in now).
+
+    Example: nsl compliance access
+    """
+    with explained(), connect(credentials) as client:
+        page = client.compliance.access(limit=200)
+        found, following = page.items, page.next_cursor
+        while following is not None:
+            more = client.compliance.access(limit=200, cursor=following)
+            found, following = found + more.items, more.next_cursor
+        if as_json:
+            show_record({"digest": page.digest, "last_review": page.last_review, "items": found}, as_json=True)
+            return
+        columns = {
+            "kind": "kind",
+            "id": "id",
+            "name": "name",
+            "roles": "roles",
+            "remarks": "remarks",
+            "acted": "acted_at",
+        }
+        show_list(found, columns, as_json=False)
+        show_record({"digest": page.digest, "last_review": page.last_review}, as_json=False)
+
+
+@app.command()
+def review(
+    digest: Annotated[str, typer.Argument(metavar="DIGEST", help="Of the access that you have looked at.")],
+    reason: Reason,
+    credentials: Credentials = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write down that you have looked at all access. Refused when it has changed since.
+
+    Example: nsl compliance review DIGEST --reason "quarterly review"
+    """
+    with explained(), connect(credentials) as client:
+        show_record(client.compliance.review_access(digest, reason), as_json=as_json)
+
+
+@app.command()
+def governance(
+    since: Annotated[str | None, typer.Option(help="RFC 3339. Default: 90 days before the end.")] = None,
+    until: Annotated[str | None, typer.Option(help="RFC 3339. Default: now.")] = None,
+    credentials: Credentials = None,
+    as_json: AsJson = False,
+) -> None:
+    """Report by key who could sign, who did, who approved and who changed it.
+
+    Example: nsl compliance governance --since 2026-10-01T00:00:00Z --json
+    """
+    with explained(), connect(credentials) as client:
+        found = list(client.every(client.compliance.governance, since=since, until=until))
+        columns = {
+            "key": "id",
+            "name": "name",
+            "state": "state",
+            "could": "could",
+            "did": "did",
+            "approved": "approved",
+        }
+        show_list(found, columns, as_json=as_json)

@@ -4,6 +4,7 @@ PersonUnknown    404  nobody who belongs or belonged to the tenant
 HoldUnknown      404  no such legal hold in force
 OnLegalHold      409  what is to be erased is held: lift that first
 OneselfErased    409  somebody else has to erase whoever asks
+AccessChanged    409  access is not as it was when it was looked at
 """
 
 from nsl.kit.errors import Conflict, Missing
@@ -23,3 +24,7 @@ class OnLegalHold(Conflict):
 
 class OneselfErased(Conflict):
     code = "CANNOT_ERASE_ONESELF"
+
+
+class AccessChanged(Conflict):
+    code = "ACCESS_CHANGED"

@@ -156,3 +156,64 @@ SELECT erase_audit_texts(%(ids)s) AS texts
 
 -- name: count_holds
 SELECT count(*) AS holds FROM legal_holds WHERE lifted_at IS NULL
+
+-- name: people_with_access
+SELECT u.id, coalesce(u.email, u.display_name) AS name, m.active AND u.disabled_at IS NULL AS active, m.roles,
+    ARRAY(
+        SELECT g.name FROM groups g JOIN group_members gm ON gm.group_id = g.id
+        WHERE gm.user_id = u.id ORDER BY g.name
+    ) AS groups,
+    ARRAY(
+        SELECT DISTINCT r.role FROM groups g JOIN group_members gm ON gm.group_id = g.id, unnest(g.roles) AS r(role)
+        WHERE gm.user_id = u.id ORDER BY r.role
+    ) AS group_roles
+FROM memberships m JOIN users u ON u.id = m.user_id
+WHERE m.tenant_id = %(tenant_id)s ORDER BY u.id
+
+-- name: clients_with_access
+SELECT id, name, scopes, expires_at FROM clients WHERE tenant_id = %(tenant_id)s AND active ORDER BY id
+
+-- name: grants_in_force
+SELECT subject, scope, resource, expires_at FROM grants WHERE expires_at IS NULL OR expires_at > now() ORDER BY id
+
+-- name: delegations_in_force
+SELECT from_user, to_user, scopes, expires_at FROM delegations
+WHERE revoked_at IS NULL AND expires_at > now() ORDER BY id
+
+-- name: acted_at
+-- Who acts for somebody is named first.
+SELECT split_part(who, ' ', 1) AS who, max(at) AS at FROM (
+    SELECT actor AS who, at FROM audit_events WHERE at > %(since)s
+    UNION ALL
+    SELECT signed_by, created_at FROM signatures WHERE created_at > %(since)s
+) AS acts GROUP BY 1
+
+-- name: last_review
+SELECT at, actor AS by, detail ->> 'digest' AS digest FROM audit_events
+WHERE action = 'access.reviewed' ORDER BY id DESC LIMIT 1
+
+-- name: keys_of_tenant
+SELECT k.id, k.name, k.alias, k.state, k.created_by, k.created_at, p.hash AS policy_hash, p.document
+FROM keys k LEFT JOIN LATERAL (
+    SELECT hash, document FROM key_policies
+    WHERE key_id = k.id AND held_from <= now() ORDER BY number DESC LIMIT 1
+) p ON true
+WHERE %(after)s::uuid IS NULL OR k.id > %(after)s
+ORDER BY k.id LIMIT %(limit)s
+
+-- name: signatures_by
+SELECT key_id, signed_by AS who, kind, count(*) AS count, min(created_at) AS first_at, max(created_at) AS last_at
+FROM signatures WHERE key_id = ANY(%(keys)s) AND created_at >= %(since)s AND created_at < %(until)s
+GROUP BY key_id, signed_by, kind ORDER BY key_id, who, kind
+
+-- name: decisions_by
+SELECT a.key_id, d.approver, d.brought_by, count(*) FILTER (WHERE d.approved) AS approved,
+    count(*) FILTER (WHERE NOT d.approved) AS refused, max(d.decided_at) AS last_at
+FROM approval_decisions d JOIN approvals a ON a.id = d.approval_id
+WHERE a.key_id = ANY(%(keys)s) AND d.decided_at >= %(since)s AND d.decided_at < %(until)s
+GROUP BY a.key_id, d.approver, d.brought_by ORDER BY a.key_id, d.approver, d.brought_by
+
+-- name: acts_on
+SELECT target::uuid AS key_id, action, actor AS who, count(*) AS count, max(at) AS last_at
+FROM audit_events WHERE target = ANY(%(targets)s) AND at >= %(since)s AND at < %(until)s
+GROUP BY target, action, actor ORDER BY target, max(at), action, actor

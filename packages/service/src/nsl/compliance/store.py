@@ -1,12 +1,12 @@
 """Holds, people and what is past its time, in PostgreSQL. Every function works inside the caller's transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from nsl.compliance.model import Hold
+from nsl.compliance.model import Hold, Review
 from nsl.kit.db import Connection, fetch_all, fetch_one, load_queries
 
 _QUERIES = load_queries("nsl.compliance")
@@ -18,6 +18,9 @@ _OF_ACCOUNT: Final = (
     "delete_passwords", "delete_totps", "delete_recovery_codes", "delete_passkeys", "delete_wallets",
     "delete_external_identities", "erase_account",
 )  # fmt: skip
+
+
+type Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,3 +125,49 @@ async def count_holds(connection: Connection) -> int:
     """In force, of all tenants; as the worker."""
     row = await fetch_one(connection, _QUERIES["count_holds"], {})
     return 0 if row is None else row["holds"]
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRows:
+    """All that a tenant's access consists of, as it is stored."""
+
+    people: Sequence[Row]
+    clients: Sequence[Row]
+    grants: Sequence[Row]
+    delegations: Sequence[Row]
+    acted_at: Sequence[Row]
+
+
+async def access(connection: Connection, tenant: UUID, acted_since: datetime) -> AccessRows:
+    """Of the present tenant."""
+    of_tenant = {"tenant_id": tenant}
+    return AccessRows(
+        await fetch_all(connection, _QUERIES["people_with_access"], of_tenant),
+        await fetch_all(connection, _QUERIES["clients_with_access"], of_tenant),
+        await fetch_all(connection, _QUERIES["grants_in_force"], {}),
+        await fetch_all(connection, _QUERIES["delegations_in_force"], {}),
+        await fetch_all(connection, _QUERIES["acted_at"], {"since": acted_since}),
+    )
+
+
+async def last_review(connection: Connection) -> Review | None:
+    """Of the present tenant's access."""
+    row = await fetch_one(connection, _QUERIES["last_review"], {})
+    return None if row is None else Review(**row)
+
+
+async def keys_of_tenant(connection: Connection, *, after: UUID | None, limit: int) -> Sequence[Row]:
+    """Each with the policy that holds, None where it has none."""
+    return await fetch_all(connection, _QUERIES["keys_of_tenant"], {"after": after, "limit": limit})
+
+
+async def uses(
+    connection: Connection, keys: Sequence[UUID], since: datetime, until: datetime
+) -> tuple[Sequence[Row], Sequence[Row], Sequence[Row]]:
+    """By ``key_id``: signatures, decisions on approvals, and acts on the keys themselves."""
+    period = {"since": since, "until": until}
+    return (
+        await fetch_all(connection, _QUERIES["signatures_by"], period | {"keys": list(keys)}),
+        await fetch_all(connection, _QUERIES["decisions_by"], period | {"keys": list(keys)}),
+        await fetch_all(connection, _QUERIES["acts_on"], period | {"targets": [str(key) for key in keys]}),
+    )

@@ -50,7 +50,8 @@ SERVICES = (
     "tokens", "tenancy", "directory", "audit", "idempotency", "keyring", "proofs", "registration", "signing_in",
     "sessions", "factors", "wallets", "grants", "client_authentication", "authorization", "device_flow", "inspection",
     "logout", "federation", "keys", "portable", "secrets", "governing", "freezing", "approving", "addresses",
-    "destroying", "ledger", "transactions", "attestation", "enclaves", "cluster_stops", "audit_log", "holds", "people",
+    "destroying", "ledger", "transactions", "attestation", "enclaves", "cluster_stops", "audit_log", "holds", "access",
+    "people",
     "health", "description",
 )  # fmt: skip
 _SCOPES = {scope.value: scope.name.replace("_", " ").lower() for scope in Scope}

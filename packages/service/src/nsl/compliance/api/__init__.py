@@ -1,6 +1,6 @@
 """Compliance over HTTP."""
 
-from nsl.compliance.api import holds, people
+from nsl.compliance.api import access, holds, people
 
 #: what ``nsl.http`` mounts
-HANDLERS = (*holds.HANDLERS, *people.HANDLERS)
+HANDLERS = (*access.HANDLERS, *holds.HANDLERS, *people.HANDLERS)

@@ -7,10 +7,11 @@ from litestar.di import NamedDependency
 from litestar.params import QueryParameter, SkipValidation
 from msgspec import Meta
 
-from nsl.compliance.service import Holds, People
+from nsl.compliance.service import Access, Holds, People
 
 PAGE_MAX: Final = 200
 
+AccessOf = NamedDependency[SkipValidation[Access]]
 HoldsOf = NamedDependency[SkipValidation[Holds]]
 PeopleOf = NamedDependency[SkipValidation[People]]
 #: why, in words that name nobody: it is kept

@@ -45,6 +45,7 @@ class Scope(StrEnum):
     USERS_READ = "users:read"
     USERS_ADMIN = "users:admin"
     AUDIT_READ = "audit:read"
+    ACCESS_REVIEW = "access:review"
     HOLDS_ADMIN = "holds:admin"
     PRIVACY_ADMIN = "privacy:admin"
     TENANTS_ADMIN = "tenants:admin"
@@ -79,7 +80,7 @@ ROLE_SCOPES: Final[Mapping[str, frozenset[Scope]]] = {
     Role.TRADER: _READS | {Scope.TRANSACTIONS_CREATE, Scope.KEYS_FREEZE},
     Role.ANALYST: frozenset({Scope.TRANSACTIONS_READ, Scope.LEDGER_READ}),
     Role.OPERATOR: _READS | {Scope.USERS_READ, Scope.KEYS_FREEZE},
-    Role.AUDITOR: _READS | {Scope.USERS_READ, Scope.AUDIT_READ},
+    Role.AUDITOR: _READS | {Scope.USERS_READ, Scope.AUDIT_READ, Scope.ACCESS_REVIEW},
     # A client's scopes are its own.
     Role.SERVICE: frozenset(),
 }

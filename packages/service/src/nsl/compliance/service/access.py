@@ -1,0 +1,130 @@
+"""Who could, who did, who approved: what auditors ask of a tenant, and that they have looked."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from nsl.compliance import store
+from nsl.compliance.errors import AccessChanged
+from nsl.compliance.model import KeyUse, Principal, Review, digest
+from nsl.compliance.model.access import IDLE, Delegated, Granted, Kind, scopes_by_roles
+from nsl.compliance.store import AccessRows, Row
+from nsl.identity.model import Caller, CustomRole
+from nsl.identity.service import Directory, actor_of, note
+from nsl.kit.clock import now
+from nsl.kit.db import Connection, Database
+
+
+class Access:
+    """Of the caller's tenant."""
+
+    def __init__(self, database: Database, directory: Directory) -> None:
+        self._database = database
+        self._directory = directory
+
+    async def look(self, caller: Caller) -> tuple[list[Principal], Review | None]:
+        """All who have access, by id; and the last review."""
+        custom = await self._directory.roles(caller)
+        async with self._database.transaction(caller.tenant) as connection:
+            return await _principals(connection, caller, custom), await store.last_review(connection)
+
+    async def review(self, caller: Caller, seen: str, reason: str) -> Review:
+        """Write down that all access was looked at. Raises AccessChanged: it is not as it was with that digest."""
+        custom = await self._directory.roles(caller)
+        async with self._database.transaction(caller.tenant) as connection:
+            principals = await _principals(connection, caller, custom)
+            if digest(principals) != seen:
+                raise AccessChanged(
+                    "Access is not as it was with that digest: look at it anew, `nsl compliance access`."
+                )
+            await note(connection, caller, "access.reviewed", str(caller.tenant), digest=seen,
+                       principals=len(principals), reason=reason)  # fmt: skip
+            return Review(now(), actor_of(caller), seen)
+
+    async def governance(
+        self, caller: Caller, *, since: datetime, until: datetime, after: UUID | None, limit: int
+    ) -> tuple[list[KeyUse], UUID | None]:
+        """Keys by id with who could use them now and what was done in the period, and where the next page begins."""
+        custom = await self._directory.roles(caller)
+        async with self._database.transaction(caller.tenant) as connection:
+            principals = await _principals(connection, caller, custom)
+            rows = await store.keys_of_tenant(connection, after=after, limit=limit + 1)
+            page = rows[:limit]
+            found = await store.uses(connection, [row["id"] for row in page], since, until)
+        did, approved, acts = map(_by_key, found)
+        items = [
+            _key_use(row, principals, did.get(row["id"], ()), approved.get(row["id"], ()), acts.get(row["id"], ()))
+            for row in page
+        ]
+        return items, page[-1]["id"] if len(rows) > limit else None
+
+
+def _key_use(
+    row: Row, principals: Sequence[Principal], did: Sequence[Row], approved: Sequence[Row], acts: Sequence[Row]
+) -> KeyUse:
+    policy = msgspec.json.decode(row["document"], type=dict) if row["document"] else {}
+    return KeyUse(
+        id=row["id"],
+        name=row["name"],
+        alias=row["alias"],
+        state=row["state"],
+        created_by=row["created_by"],
+        created_at=row["created_at"],
+        policy_hash=row["policy_hash"],
+        could=[each.id for each in principals if each.can_sign_with(row["id"])],
+        approvers=sorted(policy.get("approvers", {})),
+        requesters=sorted(policy.get("requesters", {})),
+        change=policy.get("change"),
+        did=did,
+        approved=approved,
+        acts=acts,
+    )
+
+
+async def _principals(connection: Connection, caller: Caller, custom: Mapping[str, CustomRole]) -> list[Principal]:
+    rows = await store.access(connection, caller.tenant, now() - IDLE)
+    grants, delegated = defaultdict(list), defaultdict(list)
+    for row in rows.grants:
+        grants[row["subject"]].append(Granted(row["scope"], row["resource"], row["expires_at"]))
+    for row in rows.delegations:
+        delegated[row["to_user"]].append(Delegated(row["from_user"], tuple(row["scopes"]), row["expires_at"]))
+    acted = {row["who"]: row["at"] for row in rows.acted_at}
+    return sorted(
+        (
+            Principal(
+                kind=kind,
+                id=row["id"],
+                name=row["name"],
+                active=row.get("active", True),
+                roles=tuple(row.get("roles", ())),
+                groups=tuple(row.get("groups", ())),
+                scopes=_scopes(row, custom),
+                grants=tuple(grants[row["id"]]),
+                delegated=tuple(delegated[row["id"]]),
+                expires_at=row.get("expires_at"),
+                acted_at=acted.get(str(row["id"])),
+            )
+            for kind, row in _of_both_kinds(rows)
+        ),
+        key=lambda each: each.id,
+    )
+
+
+def _of_both_kinds(rows: AccessRows) -> list[tuple[Kind, Row]]:
+    return [*((Kind.PERSON, row) for row in rows.people), *((Kind.CLIENT, row) for row in rows.clients)]
+
+
+def _scopes(row: Row, custom: Mapping[str, CustomRole]) -> tuple[str, ...]:
+    if "scopes" in row:
+        return tuple(sorted(row["scopes"]))
+    return scopes_by_roles([*row["roles"], *row["group_roles"]], custom)
+
+
+def _by_key(rows: Sequence[Row]) -> dict[UUID, list[Row]]:
+    found: defaultdict[UUID, list[Row]] = defaultdict(list)
+    for row in rows:
+        found[row["key_id"]].append({name: value for name, value in row.items() if name != "key_id"})
+    return dict(found)

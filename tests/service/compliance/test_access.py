@@ -1,0 +1,132 @@
+"""Who could, who did, who approved, by a tenant's own records; and that a review is of what was looked at."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nsl.compliance.model import Principal, digest
+from nsl.compliance.model.access import IDLE, Delegated, Granted, Kind
+from tests.service.compliance.conftest import Member
+from tests.service.keys.answers import done, refused
+from tests.support.service import Tenant
+
+NOW = datetime(2027, 1, 1, tzinfo=UTC)
+IDS = st.uuids()
+SCOPES = st.lists(st.sampled_from(["keys:sign", "keys:read", "users:admin"]), unique=True).map(tuple)
+GRANTS = st.lists(st.builds(Granted, scope=st.just("keys:sign"), resource=IDS, expires_at=st.none()), max_size=3)
+PRINCIPALS = st.builds(
+    Principal, kind=st.sampled_from(Kind), id=IDS, name=st.text(), active=st.booleans(), roles=st.just(()),
+    groups=st.just(()), scopes=SCOPES, grants=GRANTS.map(tuple), delegated=st.just(()), expires_at=st.none(),
+    acted_at=st.none(),
+)  # fmt: skip
+
+
+def somebody(**changed: Any) -> Principal:
+    plain = {
+        "kind": Kind.PERSON, "id": UUID(int=1), "name": "ada", "active": True, "roles": (), "groups": (), "scopes": (),
+        "grants": (), "delegated": (), "expires_at": None, "acted_at": NOW,
+    }  # fmt: skip
+    return Principal(**(plain | changed))
+
+
+@given(st.lists(PRINCIPALS, max_size=4, unique_by=lambda each: each.id), st.randoms())
+def test_the_digest_is_of_what_all_may_do_in_any_order(principals: list[Principal], random: Any) -> None:
+    shuffled = [*principals]
+    random.shuffle(shuffled)
+    assert digest(shuffled) == digest(principals)
+    assert digest([*principals, somebody(id=uuid4())]) != digest(principals)
+
+
+def test_a_digest_changes_with_each_right_and_with_nothing_else() -> None:
+    plain = digest([somebody()])
+    assert digest([somebody(name="eve", acted_at=None)]) == plain
+    later = NOW + timedelta(days=1)
+    for changed in (
+        {"active": False}, {"roles": ("auditor",)}, {"scopes": ("keys:sign",)}, {"expires_at": later},
+        {"grants": (Granted("keys:sign", UUID(int=2), None),)}, {"groups": ("ops",)}, {"kind": Kind.CLIENT},
+        {"delegated": (Delegated(UUID(int=3), ("keys:sign",), later),)},
+    ):  # fmt: skip
+        assert digest([somebody(**changed)]) != plain, changed
+
+
+@pytest.mark.parametrize(
+    ("changed", "remarks"),
+    [
+        ({}, []),
+        ({"scopes": ("users:admin",)}, ["administers"]),
+        ({"grants": (Granted("keys:sign", UUID(int=2), None),)}, ["moves-money"]),
+        ({"acted_at": NOW - IDLE - timedelta(seconds=1)}, ["idle"]),
+        ({"acted_at": None, "active": False}, ["idle", "inactive"]),
+        ({"kind": Kind.CLIENT}, ["no-end"]),
+    ],
+)
+def test_what_a_reviewer_looks_at_first(changed: dict[str, Any], remarks: list[str]) -> None:
+    assert list(somebody(**changed).remarks(NOW)) == remarks
+
+
+def test_everybody_with_access_is_listed_with_what_they_may_do(api: httpx.Client, member: Member) -> None:
+    key = done(api.post("/v1/keys", json={"name": "till", "curve": "secp256r1"}))
+    grant = {"subject": member.id, "scope": "keys:sign", "resource": key["id"]}
+    done(api.post("/v1/grants", json=grant))
+    found, cursor = [], ""
+    while cursor is not None:
+        page = done(api.get("/v1/compliance/access", params={"limit": 1} | ({"cursor": cursor} if cursor else {})))
+        found += page["items"]
+        cursor = page["next_cursor"]
+    assert page["principals"] == len(found)
+    (person,) = [each for each in found if each["id"] == member.id]
+    assert (person["kind"], person["name"]) == ("person", member.person.email)
+    assert [(each["scope"], each["resource"]) for each in person["grants"]] == [("keys:sign", key["id"])]
+    assert person["acted_at"] is not None
+    assert "moves-money" in person["remarks"]
+    assert {each["kind"] for each in found} == {"person", "client"}
+
+
+def test_a_review_is_of_the_access_that_was_looked_at(api: httpx.Client, member: Member) -> None:
+    seen = done(api.get("/v1/compliance/access"))["digest"]
+    reviewed = done(api.post("/v1/compliance/access/reviews", json={"digest": seen, "reason": "quarterly"}))
+    last = done(api.get("/v1/compliance/access"))["last_review"]
+    assert (last["digest"], last["by"]) == (seen, reviewed["by"])
+    (record, *_) = done(api.get("/v1/audit/records?action=access.reviewed"))["items"]
+    assert record["detail"]["digest"] == seen
+    key = done(api.post("/v1/keys", json={"name": "other", "curve": "secp256r1"}))
+    done(api.post("/v1/grants", json={"subject": member.id, "scope": "keys:sign", "resource": key["id"]}))
+    answer = api.post("/v1/compliance/access/reviews", json={"digest": seen, "reason": "quarterly"})
+    assert refused(answer) == (409, "ACCESS_CHANGED")
+
+
+def test_by_key_it_is_shown_who_could_and_who_did(api: httpx.Client, tenant: Tenant, member: Member) -> None:
+    key = done(api.post("/v1/keys", json={"name": "books", "curve": "secp256r1"}))
+    done(api.post("/v1/grants", json={"subject": member.id, "scope": "keys:sign", "resource": key["id"]}))
+    for _ in range(2):
+        body = {"kind": "message", "payload": {"text": "hello"}}
+        done(api.post(f"/v1/keys/{key['id']}/sign", json=body))
+
+    done(api.post(f"/v1/keys/{key['id']}/disable"))
+
+    def of_key(**period: str) -> Any:
+        found, cursor = [], ""
+        while cursor is not None:
+            query = period | {"limit": "2"} | ({"cursor": cursor} if cursor else {})
+            page = done(api.get("/v1/compliance/governance", params=query))
+            found += page["items"]
+            cursor = page["next_cursor"]
+        return next(each for each in found if each["id"] == key["id"])
+
+    shown = of_key()
+    ((who, kind, count),) = [(each["who"], each["kind"], each["count"]) for each in shown["did"]]
+    assert (kind, count) == ("message", 2)
+    assert {member.id, who} <= set(shown["could"])
+    assert [(each["action"], each["who"]) for each in shown["acts"]] == [("key.disabled", who)]
+    assert shown["created_by"] == who
+    assert of_key(until="2026-01-01T00:00:00Z")["did"] == []
+    with tenant.client(["audit:read"]) as other:
+        assert done(other.get("/v1/compliance/governance"))["items"]
+    with tenant.client(["keys:read"]) as other:
+        assert refused(other.get("/v1/compliance/governance"))[0] == 403
+        assert refused(other.get("/v1/compliance/access"))[0] == 403
