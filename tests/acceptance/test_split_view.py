@@ -139,7 +139,7 @@ def evidence(folder: Path) -> set[Any]:
 def test_the_monitor_of_the_client_with_the_other_history_ends_with_the_proof(views: Views) -> None:
     with ThreadPoolExecutor() as both:
         anns, bobs = both.map(lambda whose: views.monitor(whose, "--witness", views.witness), ("anns", "bobs"))
-    assert anns == (0, {"read": 20, "lost": 0, "wrong": [], "unsure": []})
+    assert anns == (0, {"read": 20, "lost": 0, "anchored": 0, "wrong": [], "unsure": []})
     status, found = bobs
     assert (status, [each["what"] for each in found["wrong"]]) == (1, ["split view"])
     assert evidence(views.folder / "bobs" / "evidence") == {HONEST.signed(15).head, LARGER.head}
