@@ -36,7 +36,7 @@ FORKED = HostedLog([*map(leaf, range(9)), leaf(9, "refusal"), *map(leaf, range(1
 class Shown:
     """What a witness shows, and where."""
 
-    signed: SignedHead
+    signed: SignedHead | None
     url: str = ""
 
 
@@ -46,8 +46,8 @@ def witness() -> Iterator[Shown]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            body = shown.signed.note.encode()
-            self.send_response(200)
+            body = b"" if shown.signed is None else shown.signed.note.encode()
+            self.send_response(200 if body else 404)
             self.send_header("content-length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -201,6 +201,18 @@ def test_a_head_that_the_log_key_has_not_signed_is_not_anchored(world: World) ->
     world.witness.signed = SignedHead(HONEST.signed(20).head, HONEST.signed(12).lines)
     with pytest.raises(NotAnchored, match="no key of this log has signed"):
         world.step("killed.json")
+
+
+def test_before_a_first_head_there_is_nothing_to_anchor(world: World) -> None:
+    world.witness.signed = None
+    assert world.step("none.json"), "nothing waits"
+    paths = ("--key", str(world.folder / "anchor.key"), "--state", str(world.folder / "none.json"))
+    more = (*LOG, "--witness", world.witness.url, *world.n3, "--once")
+    done = subprocess.run(
+        [NSL, "audit", "anchor", *paths, *more], check=False, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1
+    assert "no head of this log yet" in " ".join(done.stderr.split())
 
 
 def test_an_account_without_gas_is_told(world: World) -> None:

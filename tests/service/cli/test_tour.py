@@ -51,6 +51,7 @@ def test_from_nothing_to_confirmed_transfers_on_every_chain(tmp_path: Path) -> N
     made = [(each["chain"], each["asset"]) for each in last["transfers"]]
     assert made[:2] == [("neo-n3", "GAS"), ("neo-n3", "NEO")]
     assert ("neo-x", "GAS") in made or "neo-x" in last["left_out"]
+    assert last["anchor"].startswith("0x")
     for each in last["transfers"]:
         assert list(each) == FIELDS
         assert (each["state"], each["receipt"]) == ("confirmed", "verified")

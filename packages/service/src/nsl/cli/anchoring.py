@@ -183,14 +183,12 @@ class Anchorer:
             raise NotAnchored(f"The witness at {self._witness} does not answer: {error!r}") from error
         except CodecError as error:
             raise NotAnchored(f"The witness at {self._witness} answers {answer.status_code}, and no head.") from error
-        if signed.head.origin != self._origin or not is_signed(signed, self._log_keys):
-            raise NotAnchored(f"The witness at {self._witness} shows a head that no key of this log has signed.")
-        for key in self._log_keys:
+        for key in self._log_keys if signed.head.origin == self._origin else ():
             try:
                 return SignedHead(signed.head, (verify_log_line(signed, key),))
             except CodecError:
                 continue
-        raise NotAnchored("The head is not signed by the log key.")
+        raise NotAnchored(f"The witness at {self._witness} shows a head that no key of this log has signed.")
 
     def _keep(self, kept: Kept) -> None:
         write_private(self._state, encode(kept).decode())
@@ -219,6 +217,8 @@ async def anchor_once(anchorer: Anchorer) -> None:
         if monotonic() > until:
             raise NotAnchored(f"No block has it after {_ONCE_SECONDS:.0f} s: run this again, and it goes on.")
         await pause(_POLL_SECONDS / 10)
+    if not anchorer.kept.note:
+        raise NotAnchored("The witness has cosigned no head of this log yet: there is nothing to anchor.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -239,7 +239,8 @@ class Monitor:
             found, height = self._anchors.chain.read(self._origin, self._log_keys, self.seen.height)
         except Failure as error:
             return (), self.seen.height, (f"The chain could not be read, and no anchor compared: {error.detail}",)
-        return found, height, ()
+        # Anybody may anchor a head again: it is compared once.
+        return list({each.signed.head: each for each in found}.values()), height, ()
 
     def _waiting(self, size: int, newest: int) -> Iterator[str]:
         """Whether the log has grown for too long without being anchored."""

@@ -9,6 +9,7 @@ from nsl.cli.up.faucet import Payment, pay_n3
 from nsl.cli.up.n3 import MAGIC, N3Node
 from nsl.cli.up.process import Child, ProcessSpec, console_script
 from nsl.cli.up.state import StateFolder
+from nsl.cli.up.witness import LogToFollow
 from nsl_protocol.n3.keys import PublicKey
 from nsl_protocol.n3.verification import account
 
@@ -42,14 +43,14 @@ class DevelopmentAnchor:
             if await chain.balance(private) < FUNDS_DATOSHI_MIN:
                 await pay_n3(self.node, [Payment(account(PublicKey.of(private)).address, FUNDS_DATOSHI)])
 
-    def spec(self, log: str, witness_url: str) -> ProcessSpec:
-        """How it is run, for a log given as ORIGIN=KEY."""
+    def spec(self, log: LogToFollow, witness_url: str) -> ProcessSpec:
+        """How it is run, for that log."""
         paths = ["--key", str(self._key), "--state", str(self.directory / "state.json")]
         where = ["--witness", witness_url, "--n3", f"{MAGIC}@{self.node.url}"]
         return ProcessSpec(
             name=NAME,
             command=[
-                *(console_script("nsl"), "audit", "anchor", *paths, "--log", log, *where),
+                *(console_script("nsl"), "audit", "anchor", *paths, "--log", log.option, *where),
                 *("--interval-seconds", str(INTERVAL_SECONDS)),
             ],
             ready=_ready,

@@ -32,7 +32,7 @@ from nsl.cli.up.process import (
 )
 from nsl.cli.up.state import CREDENTIALS, StateFolder
 from nsl.cli.up.supervisor import Progress, Supervisor
-from nsl.cli.up.witness import TRUST, DevelopmentWitness, log_key_of, write_trust
+from nsl.cli.up.witness import TRUST, DevelopmentWitness, LogToFollow, log_key_of, write_trust
 from nsl.kit import migrate
 from nsl.kit.clock import monotonic, pause
 from nsl.kit.errors import Failure
@@ -241,8 +241,8 @@ class Stack:
         self.witness = DevelopmentWitness.at(self.state)
         log_key = await log_key_of(self.cluster, self.kmes[0].port)
         cluster = self.cluster.trust().constitution().cluster
-        self._log = f"{origin(cluster)}={log_key.hex()}"
-        await self._supervisor.start(self.witness.spec(self._log))
+        self.log = LogToFollow(origin(cluster), log_key)
+        await self._supervisor.start(self.witness.spec(self.log))
         write_trust(self.trust, self.cluster, self.witness)
 
     async def _start_anchor(self) -> None:
@@ -250,7 +250,7 @@ class Stack:
         if self._n3 is not None:
             anchor = DevelopmentAnchor.at(self.state, self._n3)
             await anchor.fund()
-            await self._supervisor.start(anchor.spec(self._log, self.witness.url))
+            await self._supervisor.start(anchor.spec(self.log, self.witness.url))
 
     async def _start_n3(self) -> None:
         node = N3Node.at(self.state, block_time_ms=self.options.n3_block_time_ms)

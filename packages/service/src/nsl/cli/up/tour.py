@@ -11,10 +11,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from nsl.cli.anchoring import N3Network
+from nsl.cli.heads import is_signed
 from nsl.cli.up.faucet import Payment, Rpc, pay_n3, pay_neox
-from nsl.cli.up.n3 import N3Node
+from nsl.cli.up.n3 import MAGIC, N3Node
 from nsl.cli.up.neox import NeoxNode
 from nsl.cli.up.stack import Stack
+from nsl.cli.up.witness import LogToFollow
 from nsl.kit.clock import monotonic, pause
 from nsl.kit.errors import Failure
 from nsl.ledger.model import GAS_N3, GAS_NEO_X, NEO_N3, Asset, format_amount
@@ -70,7 +73,8 @@ class Claim:
 class TourResult:
     """``problems`` is empty when every transfer is confirmed and every balance moved exactly.
 
-    ``left_out`` names the chains that are not there, each with its reason.
+    ``left_out`` names the chains that are not there, each with its reason. ``anchor``: the transaction that the
+    audit log was anchored in.
     """
 
     ready_seconds: float
@@ -78,6 +82,7 @@ class TourResult:
     claims: Sequence[Claim]
     problems: Sequence[str]
     left_out: Mapping[str, str] = field(default_factory=dict)
+    anchor: str | None = None
 
     @property
     def ok(self) -> bool:
@@ -92,6 +97,7 @@ class TourResult:
             "claims": [asdict(each) for each in self.claims],
             "left_out": dict(self.left_out),
             "problems": list(self.problems),
+            "anchor": self.anchor,
         }
 
     def print(self) -> None:
@@ -108,6 +114,8 @@ class TourResult:
         console.print(table)
         for claim in self.claims:
             console.print(f"claimed by holding NEO: {claim.amount} GAS for {claim.account}")
+        if self.anchor is not None:
+            console.print(f"the audit log is anchored on Neo N3: {self.anchor}")
         for chain, reason in self.left_out.items():
             console.print(f"left out: {chain}. {reason}")
         for problem in self.problems:
@@ -185,7 +193,24 @@ async def _tour(stack: Stack, progress: Progress) -> TourResult:
     if not transfers and not problems:
         problems.append("no development chain runs here, and the tour spends development money alone")
     claims = [claim for part in results for claim in part.claims]
-    return TourResult(stack.ready_seconds, transfers, claims, problems, left_out)
+    anchor = None
+    if stack.n3 is not None:
+        anchor = await _first_anchor(stack.n3, stack.log)
+        if anchor is None:
+            problems.append("no head of the audit log was anchored on Neo N3: the log of `anchor` says why")
+    return TourResult(stack.ready_seconds, transfers, claims, problems, left_out, anchor)
+
+
+async def _first_anchor(node: N3Node, log: LogToFollow) -> str | None:
+    """The transaction that a head of the audit log was anchored in first, read from the chain as anybody would."""
+    until = monotonic() + RECEIPT_TIMEOUT_SECONDS
+    async with N3Network(MAGIC, (node.url,)).chain() as chain:
+        while monotonic() < until:
+            async for anchor in chain.anchors(0, await chain.height(), log.origin):
+                if is_signed(anchor.signed, [log.key]):
+                    return anchor.transaction
+            await pause(POLL_SECONDS)
+    return None
 
 
 async def _told(part: Awaitable[TourResult]) -> TourResult:

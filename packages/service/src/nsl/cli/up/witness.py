@@ -24,6 +24,19 @@ TRUST = "trust.json"
 
 
 @dataclass(frozen=True)
+class LogToFollow:
+    """A log's name, and the Ed25519 key that signs its heads."""
+
+    origin: str
+    key: bytes
+
+    @property
+    def option(self) -> str:
+        """As --log takes it."""
+        return f"{self.origin}={self.key.hex()}"
+
+
+@dataclass(frozen=True)
 class DevelopmentWitness:
     """What lies in ``directory``: its key and what it has cosigned."""
 
@@ -55,13 +68,13 @@ class DevelopmentWitness:
         """What its cosignatures are verified by."""
         return WitnessKey.read(self._key).public.text
 
-    def spec(self, log: str) -> ProcessSpec:
-        """How it is run, for a log given as ORIGIN=KEY."""
+    def spec(self, log: LogToFollow) -> ProcessSpec:
+        """How it is run, for that log."""
         paths = ["--key", str(self._key), "--state", str(self.directory / "state.json")]
         paths += ["--evidence", str(self.directory / "evidence")]
         return ProcessSpec(
             name=NAME,
-            command=[console_script("nsl"), "audit", "witness", *paths, "--log", log, "--listen", self._address],
+            command=[console_script("nsl"), "audit", "witness", *paths, "--log", log.option, "--listen", self._address],
             ready=self._ready,
             advice="Its log says what is missing.",
             death_signal=signal.SIGKILL,

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from nsl.identity.model import CustomRole, Scope, scopes_of
+from nsl.identity.model import Scope
 
 #: who did nothing for so long may not need what they can do
 IDLE: Final = timedelta(days=90)
@@ -140,8 +140,3 @@ def digest(principals: Iterable[Principal]) -> str:
         for each in sorted(principals, key=lambda each: each.id)
     ]
     return hashlib.sha256(msgspec.json.encode(rows)).hexdigest()
-
-
-def scopes_by_roles(roles: Iterable[str], custom: Mapping[str, CustomRole]) -> tuple[str, ...]:
-    """What roles come to, in order."""
-    return tuple(sorted(scopes_of(roles, custom)))

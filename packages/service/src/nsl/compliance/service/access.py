@@ -10,9 +10,9 @@ import msgspec
 from nsl.compliance import store
 from nsl.compliance.errors import AccessChanged
 from nsl.compliance.model import KeyUse, Principal, Review, digest
-from nsl.compliance.model.access import IDLE, Delegated, Granted, Kind, scopes_by_roles
+from nsl.compliance.model.access import IDLE, Delegated, Granted, Kind
 from nsl.compliance.store import AccessRows, Row
-from nsl.identity.model import Caller, CustomRole
+from nsl.identity.model import Caller, CustomRole, scopes_of
 from nsl.identity.service import Directory, actor_of, note
 from nsl.kit.clock import now
 from nsl.kit.db import Connection, Database
@@ -120,7 +120,7 @@ def _of_both_kinds(rows: AccessRows) -> list[tuple[Kind, Row]]:
 def _scopes(row: Row, custom: Mapping[str, CustomRole]) -> tuple[str, ...]:
     if "scopes" in row:
         return tuple(sorted(row["scopes"]))
-    return scopes_by_roles([*row["roles"], *row["group_roles"]], custom)
+    return tuple(sorted(scopes_of([*row["roles"], *row["group_roles"]], custom)))
 
 
 def _by_key(rows: Sequence[Row]) -> dict[UUID, list[Row]]:
