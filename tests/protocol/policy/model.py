@@ -4,11 +4,17 @@ It may import neither `nsl_protocol` nor what is built on it: `rlp`, `eth_utils`
 """
 
 import hashlib
+import json
 from datetime import UTC, datetime
 from typing import Any
 
 import base58
 import rlp
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from eth_utils import keccak
 
 CALL = bytes([0x41]) + hashlib.sha256(b"System.Contract.Call").digest()[:4]
@@ -90,6 +96,35 @@ def judged(
             if total > _units(rule["amount_max"], policy["assets"][symbol]["decimals"]):
                 found.add("AMOUNT_TOO_HIGH")
     return found, totals
+
+
+def risk(rule: Any, score: Any, signature: bytes, now: int) -> str | None:
+    """The code that speaks against a signed score, a dict as it was signed or None; None: nothing does."""
+    scorer = None if score is None else rule["scorers"].get(score["scorer"])
+    if scorer is None or not _has_signed(scorer, b"nsl-risk-score-v1\0" + _in_order(score), signature):
+        return "RISK_SCORE_NEEDED"
+    age = now - score["scored_at"]
+    if age > rule.get("age_seconds_max", 300) or age < -30:
+        return "RISK_SCORE_OLD"
+    return "RISK_TOO_HIGH" if score["score"] > rule["score_max"] else None
+
+
+def _in_order(document: Any) -> bytes:
+    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _has_signed(who: Any, content: bytes, signature: bytes) -> bool:
+    raw = bytes.fromhex(who["public_key"])
+    try:
+        if who["algorithm"] == "ed25519":
+            Ed25519PublicKey.from_public_bytes(raw).verify(signature, content)
+        else:
+            r, s = int.from_bytes(signature[:32]), int.from_bytes(signature[32:])
+            point = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), raw)
+            point.verify(encode_dss_signature(r, s), content, ec.ECDSA(hashes.SHA256()))
+    except InvalidSignature:
+        return False
+    return True
 
 
 def _one(policy: Any, effect: Any, own: str, network: Any, now: int) -> tuple[str, str, str, int | None]:

@@ -5,10 +5,15 @@ import json
 from collections import Counter
 from pathlib import Path
 from random import Random
+from uuid import UUID
 
 from coincurve import PrivateKey
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from msgspec import convert
 
 from nsl_protocol.enclave.messages import Curve
 from nsl_protocol.enclave.signable import SignEvmTransaction, SignN3Transaction
@@ -23,6 +28,7 @@ from nsl_protocol.n3.witness import Signer
 from nsl_protocol.policy.decision import decide, summary
 from nsl_protocol.policy.document import read_policy
 from nsl_protocol.policy.reading import meaning_of, own_account
+from nsl_protocol.policy.scoring import RiskRule, RiskScore, scored, too_risky
 from tests.protocol.policy import model
 from tests.protocol.policy.generated import EVM_CONTRACTS, N3_CONTRACTS, NOW, policy, to_sign
 
@@ -108,3 +114,52 @@ def test_what_a_token_takes_for_a_transfer_is_not_ruled_as_a_call() -> None:
         read = read_policy(json.dumps({"rules": [ANYTHING[chain]]}).encode())
         codes = {each.code for each in decide(read, meaning_of(what, curve, key), NOW).objections}
         assert codes == {"NOT_UNDERSTOOD_IN_FULL"}, chain
+
+
+def test_both_say_the_same_of_every_score() -> None:
+    """Of both algorithms, by a scorer or by another, changed after it was signed or not, old, high, or none."""
+    random = Random(20261127)
+    signers = {"ann": Ed25519PrivateKey.from_private_bytes(b"a" * 32), "bob": ec.derive_private_key(9, ec.SECP256R1())}
+    said: Counter[str | None] = Counter()
+    for _ in range(4000):
+        rule = {"score_max": random.randint(0, 100), "scorers": {name: _entry(key) for name, key in signers.items()}}
+        if random.random() < 0.5:
+            rule["age_seconds_max"] = random.choice([1, 60, 86_400])
+        if random.random() < 0.2:
+            rule["scorers"].pop(random.choice(list(signers)))
+        by = random.choice(list(signers))
+        score = {
+            "cluster": random.randbytes(32).hex(), "tenant": str(UUID(int=random.getrandbits(128))),
+            "key": str(UUID(int=random.getrandbits(128))), "request": random.randbytes(32).hex(), "scorer": by,
+            "score": random.randint(0, 100), "scored_at": NOW + random.choice([-86_401, -301, -300, -60, 0, 30, 31]),
+        }  # fmt: skip
+        content = b"nsl-risk-score-v1\0" + json.dumps(score, sort_keys=True, separators=(",", ":")).encode()
+        signature = _signed(signers[by], content)
+        if random.random() < 0.2:
+            score |= random.choice([
+                {"score": (score["score"] + 1) % 101}, {"scored_at": score["scored_at"] + 1}, {"key": str(UUID(int=1))},
+                {"tenant": str(UUID(int=1))}, {"request": "00" * 32}, {"cluster": "11" * 32}, {"scorer": "eve"},
+                {"scorer": "bob" if by == "ann" else "ann"},
+            ])  # fmt: skip
+        given = None if random.random() < 0.1 else score
+        expected = model.risk(rule, given, signature, NOW)
+        ours = convert(given, RiskScore | None, strict=False)
+        read = convert(rule, RiskRule)
+        found = too_risky(read, ours if ours is not None and scored(read, ours, signature) else None, NOW)
+        assert (None if found is None else found[0]) == expected, (rule, given)
+        said[expected] += 1
+    assert all(said[each] > 200 for each in (None, "RISK_SCORE_NEEDED", "RISK_SCORE_OLD", "RISK_TOO_HIGH")), said
+
+
+def _entry(key: Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> dict[str, str]:
+    if isinstance(key, Ed25519PrivateKey):
+        return {"algorithm": "ed25519", "public_key": key.public_key().public_bytes_raw().hex()}
+    point = key.public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+    return {"algorithm": "secp256r1", "public_key": point.hex()}
+
+
+def _signed(key: Ed25519PrivateKey | ec.EllipticCurvePrivateKey, content: bytes) -> bytes:
+    if isinstance(key, Ed25519PrivateKey):
+        return key.sign(content)
+    r, s = decode_dss_signature(key.sign(content, ec.ECDSA(hashes.SHA256())))
+    return r.to_bytes(32) + s.to_bytes(32)
