@@ -107,6 +107,8 @@ def test_by_key_it_is_shown_who_could_and_who_did(api: httpx.Client, tenant: Ten
         body = {"kind": "message", "payload": {"text": "hello"}}
         done(api.post(f"/v1/keys/{key['id']}/sign", json=body))
 
+    refusal = api.post(f"/v1/keys/{key['id']}/sign", json={"kind": "digest", "payload": {"hex": "00" * 32}})
+    _, code = refused(refusal)
     done(api.post(f"/v1/keys/{key['id']}/disable"))
 
     def of_key(**period: str) -> Any:
@@ -124,6 +126,9 @@ def test_by_key_it_is_shown_who_could_and_who_did(api: httpx.Client, tenant: Ten
     assert {member.id, who} <= set(shown["could"])
     assert [(each["action"], each["who"]) for each in shown["acts"]] == [("key.disabled", who)]
     assert shown["created_by"] == who
+    log = {(each["act"], each["code"]): each["count"] for each in shown["log"]}
+    assert log[("signature", None)] == 2, "by the enclave's own leaves"
+    assert log[("refusal", code)] == 1
     assert of_key(until="2026-01-01T00:00:00Z")["did"] == []
     with tenant.client(["audit:read"]) as other:
         assert done(other.get("/v1/compliance/governance"))["items"]

@@ -118,6 +118,7 @@ class KeyUse(msgspec.Struct, frozen=True):
     did: list[dict[str, Any]]
     approved: list[dict[str, Any]]
     acts: list[dict[str, Any]]
+    log: list[dict[str, Any]]
 
 
 def list_access(*, limit: int | None = None, cursor: str | None = None) -> Call[AccessPage]:

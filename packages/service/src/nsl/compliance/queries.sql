@@ -217,3 +217,15 @@ GROUP BY a.key_id, d.approver, d.brought_by ORDER BY a.key_id, d.approver, d.bro
 SELECT target::uuid AS key_id, action, actor AS who, count(*) AS count, max(at) AS last_at
 FROM audit_events WHERE target = ANY(%(targets)s) AND at >= %(since)s AND at < %(until)s
 GROUP BY target, action, actor ORDER BY target, max(at), action, actor
+
+-- name: leaves_on
+-- What key enclaves themselves wrote into the audit log, times by their clocks.
+SELECT (leaf ->> 'key')::uuid AS key_id, leaf ->> 'act' AS act, leaf ->> 'code' AS code,
+    coalesce(leaf ->> 'approvers', '[]') AS approvers, count(*) AS count,
+    to_timestamp(max((leaf ->> 'unix_ms')::bigint) / 1000.0) AS last_at
+FROM (
+    SELECT convert_from(content, 'UTF8')::json AS leaf FROM audit_leaves
+    WHERE mac IS NOT NULL AND id >= %(first)s AND id < %(end)s
+) AS leaves
+WHERE leaf ->> 'key' = ANY(%(targets)s)
+GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from nsl.compliance.model import Hold, Review
+from nsl.compliance.model import Hold, Review, floor_id
 from nsl.kit.db import Connection, fetch_all, fetch_one, load_queries
 
 _QUERIES = load_queries("nsl.compliance")
@@ -163,11 +163,13 @@ async def keys_of_tenant(connection: Connection, *, after: UUID | None, limit: i
 
 async def uses(
     connection: Connection, keys: Sequence[UUID], since: datetime, until: datetime
-) -> tuple[Sequence[Row], Sequence[Row], Sequence[Row]]:
-    """By ``key_id``: signatures, decisions on approvals, and acts on the keys themselves."""
-    period = {"since": since, "until": until}
+) -> tuple[Sequence[Row], Sequence[Row], Sequence[Row], Sequence[Row]]:
+    """By ``key_id``: signatures, decisions on approvals, acts on the keys themselves, and the enclaves' leaves."""
+    period, ids = {"since": since, "until": until}, {"first": floor_id(since), "end": floor_id(until)}
+    targets = {"targets": [str(key) for key in keys]}
     return (
         await fetch_all(connection, _QUERIES["signatures_by"], period | {"keys": list(keys)}),
         await fetch_all(connection, _QUERIES["decisions_by"], period | {"keys": list(keys)}),
-        await fetch_all(connection, _QUERIES["acts_on"], period | {"targets": [str(key) for key in keys]}),
+        await fetch_all(connection, _QUERIES["acts_on"], period | targets),
+        await fetch_all(connection, _QUERIES["leaves_on"], ids | targets),
     )

@@ -77,7 +77,8 @@ class ReviewAccess(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class KeyUseView(msgspec.Struct, frozen=True):
-    """One key. ``could``: who may ask for signatures now; ``did``, ``approved``, ``acts``: what the period has."""
+    """One key. ``could``: who may ask for signatures now. Of the period: ``did``, ``approved``, ``acts`` by the
+    service's records; ``log`` by the leaves that key enclaves wrote into the audit log, refusals with their codes."""
 
     id: UUID
     name: str
@@ -93,6 +94,7 @@ class KeyUseView(msgspec.Struct, frozen=True):
     did: list[dict[str, Any]]
     approved: list[dict[str, Any]]
     acts: list[dict[str, Any]]
+    log: list[dict[str, Any]]
 
 
 class GovernancePage(msgspec.Struct, frozen=True):

@@ -109,7 +109,8 @@ class KeyUse:
     """Who could, who did and who approved: one key in a period.
 
     ``could``: may ask for signatures now. ``approvers``, ``requesters``: names in the present policy, ``change``: its
-    rule for whoever changes it. ``did``, ``approved``, ``acts``: counts with their times, of the period.
+    rule for whoever changes it. Of the period, counts with their times: ``did``, ``approved``, ``acts`` by the
+    service's records, and ``log`` by the leaves that key enclaves wrote into the audit log, refusals with their codes.
     """
 
     id: UUID
@@ -126,6 +127,7 @@ class KeyUse:
     did: Sequence[Mapping[str, Any]]
     approved: Sequence[Mapping[str, Any]]
     acts: Sequence[Mapping[str, Any]]
+    log: Sequence[Mapping[str, Any]]
 
 
 def digest(principals: Iterable[Principal]) -> str:

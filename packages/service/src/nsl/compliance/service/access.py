@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -54,34 +55,34 @@ class Access:
             rows = await store.keys_of_tenant(connection, after=after, limit=limit + 1)
             page = rows[:limit]
             found = await store.uses(connection, [row["id"] for row in page], since, until)
-        did, approved, acts = map(_by_key, found)
+        did, approved, acts, log = map(_by_key, found)
         items = [
-            _key_use(row, principals, did.get(row["id"], ()), approved.get(row["id"], ()), acts.get(row["id"], ()))
+            KeyUse(
+                **_of_policy(row),
+                could=[each.id for each in principals if each.can_sign_with(row["id"])],
+                did=did.get(row["id"], ()),
+                approved=approved.get(row["id"], ()),
+                acts=acts.get(row["id"], ()),
+                log=[_leaf(each) for each in log.get(row["id"], ())],
+            )
             for row in page
         ]
         return items, page[-1]["id"] if len(rows) > limit else None
 
 
-def _key_use(
-    row: Row, principals: Sequence[Principal], did: Sequence[Row], approved: Sequence[Row], acts: Sequence[Row]
-) -> KeyUse:
+def _of_policy(row: Row) -> dict[str, Any]:
+    """A key, and whom its policy names."""
     policy = msgspec.json.decode(row["document"], type=dict) if row["document"] else {}
-    return KeyUse(
-        id=row["id"],
-        name=row["name"],
-        alias=row["alias"],
-        state=row["state"],
-        created_by=row["created_by"],
-        created_at=row["created_at"],
-        policy_hash=row["policy_hash"],
-        could=[each.id for each in principals if each.can_sign_with(row["id"])],
-        approvers=sorted(policy.get("approvers", {})),
-        requesters=sorted(policy.get("requesters", {})),
-        change=policy.get("change"),
-        did=did,
-        approved=approved,
-        acts=acts,
-    )
+    named = {
+        "approvers": sorted(policy.get("approvers", {})),
+        "requesters": sorted(policy.get("requesters", {})),
+        "change": policy.get("change"),
+    }
+    return {name: value for name, value in row.items() if name != "document"} | named
+
+
+def _leaf(row: Row) -> Row:
+    return {**row, "approvers": msgspec.json.decode(row["approvers"], type=list[str])}
 
 
 async def _principals(connection: Connection, caller: Caller, custom: Mapping[str, CustomRole]) -> list[Principal]:
