@@ -135,20 +135,23 @@ def test_a_head_is_anchored_once(world: World) -> None:
     assert (only.signed, only.transaction) == (HONEST.signed(5), first["transaction"])
 
 
+class Killed(Exception):
+    """In place of a signal."""
+
+
+class Stopped(AnchorChain):
+    """Ends whoever sends."""
+
+    async def send(self, raw: bytes) -> None:
+        raise Killed
+
+
 def test_after_a_kill_the_same_transaction_goes_on(world: World) -> None:
     """Killed after it was written down and before it was sent: one anchor in the end."""
     world.witness.signed = HONEST.signed(12)
 
-    class Killed(Exception):
-        pass
-
     async def written_and_not_sent() -> Kept:
-        async with AnchorChain(MAGIC, [world.node.url]) as chain:
-
-            async def killed(_: bytes) -> None:
-                raise Killed
-
-            chain.send = killed  # type: ignore[method-assign]
+        async with Stopped(MAGIC, [world.node.url]) as chain:
             anchorer = world.anchorer(chain, "killed.json")
             with pytest.raises(Killed):
                 await anchorer.step()

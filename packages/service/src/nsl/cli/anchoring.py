@@ -136,8 +136,8 @@ class Anchorer:
             NotAnchored: the witness does not answer, or its head is of another log or not later than the last.
             NodeDown, NodeError: of the chain.
         """
-        _balance.set(await self._chain.balance(self._key))
         if self.kept.raw:
+            _balance.set(await self._chain.balance(self._key))
             return await self._settled()
         sent = self.kept.transaction
         if sent and not self._looked and not await self._chain.is_on_a_block(sent):
@@ -154,6 +154,7 @@ class Anchorer:
                 return True
             if signed.head.size <= known.size:
                 raise NotAnchored(f"The witness shows a head of {signed.head.size} leaves; {known.size} are anchored.")
+        _balance.set(await self._chain.balance(self._key))
         payment = await self._chain.paid(signed, self._key)
         self._keep(Kept(signed.note, payment.hash, payment.raw.hex(), payment.valid_until))
         await self._chain.send(payment.raw)

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from nsl.adapters.json_rpc import JsonRpc, Request, RpcError, accepted
 from nsl.adapters.neo_n3 import building, node, sending
+from nsl.adapters.neo_n3.chain import BLOCKS_PER_CALL
 from nsl.kit.clock import random_bytes
 from nsl.ledger.errors import NodeError
 from nsl.transactions.ports import Sending
@@ -19,7 +20,6 @@ from nsl_protocol.n3.verification import invocation
 from nsl_protocol.n3.witness import Scope, Signer, Witness
 
 VALID_FOR_SECONDS = 1800
-_BLOCKS_PER_CALL = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +110,8 @@ class AnchorChain:
 
     async def anchors(self, first: int, last: int, origin: str) -> AsyncIterator[Anchor]:
         """Of a log's name in the blocks from ``first`` to ``last``, whoever has signed them."""
-        for start in range(first, last + 1, _BLOCKS_PER_CALL):
-            heights = range(start, min(start + _BLOCKS_PER_CALL, last + 1))
+        for start in range(first, last + 1, BLOCKS_PER_CALL):
+            heights = range(start, min(start + BLOCKS_PER_CALL, last + 1))
             for block in await self._rpc.all([node.block(height) for height in heights]):
                 for transaction in block.tx:
                     signed = anchored(b64decode(transaction.script))
