@@ -143,7 +143,7 @@ class Stopped(AnchorChain):
     """Ends whoever sends."""
 
     async def send(self, raw: bytes) -> None:
-        raise Killed
+        raise Killed(raw)
 
 
 def test_after_a_kill_the_same_transaction_goes_on(world: World) -> None:

@@ -1,5 +1,6 @@
 """Who could, who did, who approved, by a tenant's own records; and that a review is of what was looked at."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,15 +11,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nsl.compliance.model import Principal, digest
-from nsl.compliance.model.access import IDLE, Delegated, Granted, Kind
+from nsl.compliance.model.access import IDLE, Kind
+from nsl.identity.model import Delegation, Grant
 from tests.service.compliance.conftest import Member
 from tests.service.keys.answers import done, refused
 from tests.support.service import Tenant
 
+Sql = Callable[..., list[tuple[Any, ...]]]
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
+
+
+def granted(resource: UUID) -> Grant:
+    return Grant(
+        id=UUID(int=7), subject=UUID(int=1), scope="keys:sign", resource=resource, expires_at=None, created_at=NOW
+    )
+
+
+def delegated(of: UUID, until: datetime) -> Delegation:
+    given = {"from_user": of, "to_user": UUID(int=1), "scopes": ("keys:sign",), "expires_at": until, "created_at": NOW}
+    return Delegation(id=UUID(int=8), **given)
+
+
 IDS = st.uuids()
 SCOPES = st.lists(st.sampled_from(["keys:sign", "keys:read", "users:admin"]), unique=True).map(tuple)
-GRANTS = st.lists(st.builds(Granted, scope=st.just("keys:sign"), resource=IDS, expires_at=st.none()), max_size=3)
+GRANTS = st.lists(st.builds(granted, IDS), max_size=3)
 PRINCIPALS = st.builds(
     Principal, kind=st.sampled_from(Kind), id=IDS, name=st.text(), active=st.booleans(), roles=st.just(()),
     groups=st.just(()), scopes=SCOPES, grants=GRANTS.map(tuple), delegated=st.just(()), expires_at=st.none(),
@@ -48,8 +64,8 @@ def test_a_digest_changes_with_each_right_and_with_nothing_else() -> None:
     later = NOW + timedelta(days=1)
     for changed in (
         {"active": False}, {"roles": ("auditor",)}, {"scopes": ("keys:sign",)}, {"expires_at": later},
-        {"grants": (Granted("keys:sign", UUID(int=2), None),)}, {"groups": ("ops",)}, {"kind": Kind.CLIENT},
-        {"delegated": (Delegated(UUID(int=3), ("keys:sign",), later),)},
+        {"grants": (granted(UUID(int=2)),)}, {"groups": ("ops",)}, {"kind": Kind.CLIENT},
+        {"delegated": (delegated(UUID(int=3), later),)},
     ):  # fmt: skip
         assert digest([somebody(**changed)]) != plain, changed
 
@@ -59,7 +75,7 @@ def test_a_digest_changes_with_each_right_and_with_nothing_else() -> None:
     [
         ({}, []),
         ({"scopes": ("users:admin",)}, ["administers"]),
-        ({"grants": (Granted("keys:sign", UUID(int=2), None),)}, ["moves-money"]),
+        ({"grants": (granted(UUID(int=2)),)}, ["moves-money"]),
         ({"acted_at": NOW - IDLE - timedelta(seconds=1)}, ["idle"]),
         ({"acted_at": None, "active": False}, ["idle", "inactive"]),
         ({"kind": Kind.CLIENT}, ["no-end"]),
@@ -85,6 +101,19 @@ def test_everybody_with_access_is_listed_with_what_they_may_do(api: httpx.Client
     assert person["acted_at"] is not None
     assert "moves-money" in person["remarks"]
     assert {each["kind"] for each in found} == {"person", "client"}
+
+
+def test_a_client_whose_time_is_over_is_inactive(api: httpx.Client, sql: Sql) -> None:
+    """Its scopes stay with it, and it can use none of them."""
+    made = done(api.post("/v1/clients", json={"name": "old", "scopes": ["keys:sign"]}))["client_id"]
+    sql("UPDATE clients SET expires_at = now() - interval '1 second' WHERE id = %s", made)
+    items = done(api.get("/v1/compliance/access", params={"limit": 200}))["items"]
+    (old,) = [each for each in items if each["id"] == made]
+    assert not old["active"]
+    assert {"inactive", "moves-money"} <= set(old["remarks"])
+    key = done(api.post("/v1/keys", json={"name": "later", "curve": "secp256r1"}))
+    uses = done(api.get("/v1/compliance/governance", params={"limit": 200}))["items"]
+    assert [made in each["could"] for each in uses if each["id"] == key["id"]] == [False]
 
 
 def test_a_review_is_of_the_access_that_was_looked_at(api: httpx.Client, member: Member) -> None:
@@ -132,6 +161,7 @@ def test_by_key_it_is_shown_who_could_and_who_did(api: httpx.Client, tenant: Ten
     assert of_key(until="2026-01-01T00:00:00Z")["did"] == []
     with tenant.client(["audit:read"]) as other:
         assert done(other.get("/v1/compliance/governance"))["items"]
+        assert refused(other.get("/v1/compliance/access"))[0] == 403, "names and addresses are for reviewers"
     with tenant.client(["keys:read"]) as other:
         assert refused(other.get("/v1/compliance/governance"))[0] == 403
         assert refused(other.get("/v1/compliance/access"))[0] == 403

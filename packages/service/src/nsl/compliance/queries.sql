@@ -171,13 +171,13 @@ FROM memberships m JOIN users u ON u.id = m.user_id
 WHERE m.tenant_id = %(tenant_id)s ORDER BY u.id
 
 -- name: clients_with_access
-SELECT id, name, scopes, expires_at FROM clients WHERE tenant_id = %(tenant_id)s AND active ORDER BY id
+SELECT id, name, scopes, expires_at, expires_at IS NULL OR expires_at > now() AS active FROM clients WHERE tenant_id = %(tenant_id)s AND active ORDER BY id
 
 -- name: grants_in_force
-SELECT subject, scope, resource, expires_at FROM grants WHERE expires_at IS NULL OR expires_at > now() ORDER BY id
+SELECT id, subject, scope, resource, expires_at, created_at FROM grants WHERE expires_at IS NULL OR expires_at > now() ORDER BY id
 
 -- name: delegations_in_force
-SELECT from_user, to_user, scopes, expires_at FROM delegations
+SELECT id, from_user, to_user, scopes, expires_at, created_at FROM delegations
 WHERE revoked_at IS NULL AND expires_at > now() ORDER BY id
 
 -- name: acted_at

@@ -27,9 +27,9 @@ class GrantedView(msgspec.Struct, frozen=True):
 
 
 class DelegatedView(msgspec.Struct, frozen=True):
-    """What they may do for another person, ``of``."""
+    """What they may do for another person, ``from_user``."""
 
-    of: UUID
+    from_user: UUID
     scopes: list[str]
     expires_at: datetime
 
@@ -111,7 +111,7 @@ class GovernancePage(msgspec.Struct, frozen=True):
     tags=["compliance"],
 )
 async def list_access(
-    caller: Annotated[Caller, Requires(Scope.AUDIT_READ)], access: AccessOf, limit: Limit = 50, cursor: Cursor = None
+    caller: Annotated[Caller, Requires(Scope.ACCESS_REVIEW)], access: AccessOf, limit: Limit = 50, cursor: Cursor = None
 ) -> AccessPage:
     found, reviewed = await access.look(caller)
     rest = [each for each in found if cursor is None or each.id > cursor]

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from nsl.identity.model import Scope
+from nsl.identity.model import Delegation, Grant, Scope
 
 #: who did nothing for so long may not need what they can do
 IDLE: Final = timedelta(days=90)
@@ -36,24 +36,6 @@ class Remark(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Granted:
-    """One scope on one thing."""
-
-    scope: str
-    resource: UUID
-    expires_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Delegated:
-    """What somebody may do for another person."""
-
-    of: UUID
-    scopes: Sequence[str]
-    expires_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Principal:
     """A person or client of a tenant. ``scopes``: those that its roles, also of groups, come to; a client's own.
 
@@ -67,8 +49,8 @@ class Principal:
     roles: Sequence[str]
     groups: Sequence[str]
     scopes: Sequence[str]
-    grants: Sequence[Granted]
-    delegated: Sequence[Delegated]
+    grants: Sequence[Grant]
+    delegated: Sequence[Delegation]
     expires_at: datetime | None
     acted_at: datetime | None
 
@@ -89,10 +71,9 @@ class Principal:
         """Whether this one may ask a key to sign; its policy decides then."""
         if not self.active:
             return False
+        everywhere = {*self.scopes, *(scope for each in self.delegated for scope in each.scopes)}
         granted = any(each.scope == Scope.KEYS_SIGN and each.resource == key for each in self.grants)
-        return granted or not _MOVES_MONEY.isdisjoint(
-            {*self.scopes, *(s for each in self.delegated for s in each.scopes)}
-        )
+        return granted or bool(everywhere & _MOVES_MONEY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +117,7 @@ def digest(principals: Iterable[Principal]) -> str:
         [
             *(each.kind, each.id, each.active, sorted(each.roles), sorted(each.groups), sorted(each.scopes)),
             *(sorted([grant.scope, str(grant.resource), grant.expires_at] for grant in each.grants),),
-            *(sorted([str(given.of), sorted(given.scopes), given.expires_at] for given in each.delegated),),
+            *(sorted([str(given.from_user), sorted(given.scopes), given.expires_at] for given in each.delegated),),
             each.expires_at,
         ]
         for each in sorted(principals, key=lambda each: each.id)

@@ -11,9 +11,9 @@ import msgspec
 from nsl.compliance import store
 from nsl.compliance.errors import AccessChanged
 from nsl.compliance.model import KeyUse, Principal, Review, digest
-from nsl.compliance.model.access import IDLE, Delegated, Granted, Kind
+from nsl.compliance.model.access import IDLE, Kind
 from nsl.compliance.store import AccessRows, Row
-from nsl.identity.model import Caller, CustomRole, scopes_of
+from nsl.identity.model import Caller, CustomRole, Delegation, Grant, scopes_of
 from nsl.identity.service import Directory, actor_of, note
 from nsl.kit.clock import now
 from nsl.kit.db import Connection, Database
@@ -89,9 +89,9 @@ async def _principals(connection: Connection, caller: Caller, custom: Mapping[st
     rows = await store.access(connection, caller.tenant, now() - IDLE)
     grants, delegated = defaultdict(list), defaultdict(list)
     for row in rows.grants:
-        grants[row["subject"]].append(Granted(row["scope"], row["resource"], row["expires_at"]))
+        grants[row["subject"]].append(Grant(**row))
     for row in rows.delegations:
-        delegated[row["to_user"]].append(Delegated(row["from_user"], tuple(row["scopes"]), row["expires_at"]))
+        delegated[row["to_user"]].append(Delegation(**{**row, "scopes": tuple(row["scopes"])}))
     acted = {row["who"]: row["at"] for row in rows.acted_at}
     return sorted(
         (
@@ -99,7 +99,7 @@ async def _principals(connection: Connection, caller: Caller, custom: Mapping[st
                 kind=kind,
                 id=row["id"],
                 name=row["name"],
-                active=row.get("active", True),
+                active=row["active"],
                 roles=tuple(row.get("roles", ())),
                 groups=tuple(row.get("groups", ())),
                 scopes=_scopes(row, custom),
